@@ -12,6 +12,7 @@ pub mod cache;
 pub mod calls;
 pub mod documents;
 pub mod events;
+pub mod grants;
 pub mod sockets;
 pub mod tenant;
 

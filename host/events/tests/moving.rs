@@ -197,10 +197,7 @@ async fn deliveries_are_settled_by_the_answer_and_a_busy_host_costs_no_attempt()
             ("busy".to_owned(), Disposition::Done),
             ("done".to_owned(), Disposition::Done),
             ("reject".to_owned(), Disposition::Reject("never".to_owned())),
-            (
-                "trap".to_owned(),
-                Disposition::Retry("the component failed: unreachable".to_owned())
-            ),
+            ("trap".to_owned(), Disposition::Retry("the component failed: unreachable".to_owned())),
         ]
     );
 }
