@@ -1,0 +1,70 @@
+//! Every test there is, in the order that finds the commonest mistakes first.
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    guests,
+    process::{cargo, program, root, stream, target},
+    setup,
+    summary::{Part, Summary},
+};
+
+/// What to leave out.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only the Rust tests: no Node, Python or browser.
+    #[arg(long)]
+    rust_only: bool,
+    /// Only the end-to-end tests, against the binary and components as built before.
+    #[arg(long, conflicts_with = "rust_only")]
+    e2e_only: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut summary = Summary::default();
+    if !options.e2e_only {
+        guests::build()?;
+        // One build for everything: the host's binary that the end-to-end tests start comes from
+        // here too, with the same features.
+        let mut part = Part::new("Rust");
+        let succeeded = stream(
+            cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"]),
+            |line| part.read(line),
+        )?;
+        part.end(succeeded);
+        summary.add(&part);
+    }
+    if !options.rust_only {
+        end_to_end(&mut summary)?;
+    }
+    if !summary.finish()? {
+        bail!("there are failed tests");
+    }
+    Ok(())
+}
+
+/// Real clients against the real binary.
+fn end_to_end(summary: &mut Summary) -> Result<()> {
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+    setup::debian(&chromium, &["chromium"])?;
+    setup::node_packages()?;
+    let python = setup::python_packages()?;
+    let binary = target().join("debug/pingtalk");
+    let folder = root().join("tests/e2e");
+
+    let mut part = Part::new("Node, socket.io-client, Chromium");
+    let mut command = program("npm");
+    command.args(["test", "--silent"]).current_dir(&folder).env("PINGTALK_BIN", &binary);
+    let succeeded = stream(&mut command, |line| part.read(line))?;
+    part.end(succeeded);
+    summary.add(&part);
+
+    let mut part = Part::new("Python, python-socketio");
+    let mut command = program(&python.to_string_lossy());
+    command.args(["-m", "pytest", "-q"]).current_dir(&folder).env("PINGTALK_BIN", &binary);
+    let succeeded = stream(&mut command, |line| part.read(line))?;
+    part.end(succeeded);
+    summary.add(&part);
+    Ok(())
+}
