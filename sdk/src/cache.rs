@@ -1,0 +1,91 @@
+//! The cache, which may fail or forget at any time: a failure is a miss, and goes to the log.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Host, log};
+
+/// Why a cache call failed. Services don't see it; hosts and fakes return it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CacheError {
+    /// The manifest does not grant keys with this prefix.
+    #[error("not granted: {0}")]
+    Denied(String),
+    /// A key, value or expiry out of bounds.
+    #[error("invalid: {0}")]
+    Invalid(String),
+    /// The cache is away.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// A counter after an increment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter {
+    /// Its value.
+    pub value: i64,
+    /// Milliseconds until it starts over.
+    pub expires_in_ms: u64,
+}
+
+/// The tenant's cache.
+#[derive(Clone, Copy)]
+pub struct Cache<'a> {
+    host: &'a dyn Host,
+}
+
+impl<'a> Cache<'a> {
+    pub(crate) fn new(host: &'a dyn Host) -> Self {
+        Self { host }
+    }
+
+    /// A value; none when it is absent, expired, of another shape, or out of reach.
+    pub async fn get<T: DeserializeOwned>(self, key: &str) -> Option<T> {
+        let bytes = known("get", self.host.cache_get(key).await)??;
+        known("decode", serde_json::from_slice(&bytes))
+    }
+
+    /// Stores a value as JSON. True when it was stored.
+    pub async fn set(self, key: &str, value: &impl Serialize, ttl: Duration) -> bool {
+        self.put(key, value, ttl, false).await
+    }
+
+    /// Stores a value as JSON unless there is one. A reader that fills the cache uses this, so
+    /// that it can't overwrite what a writer has put there since.
+    pub async fn set_if_absent(self, key: &str, value: &impl Serialize, ttl: Duration) -> bool {
+        self.put(key, value, ttl, true).await
+    }
+
+    async fn put(self, key: &str, value: &impl Serialize, ttl: Duration, absent: bool) -> bool {
+        let Some(bytes) = known("encode", serde_json::to_vec(value)) else { return false };
+        let stored = self.host.cache_set(key, Bytes::from(bytes), millis(ttl), absent).await;
+        known("set", stored).unwrap_or(false)
+    }
+
+    /// Forgets keys. True when the cache did so; when it is out of reach the old values live on
+    /// until they expire.
+    pub async fn invalidate<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> bool {
+        let keys = keys.into_iter().map(Into::into).collect();
+        known("delete", self.host.cache_delete(keys).await).is_some()
+    }
+
+    /// Adds to a counter that starts over `ttl` after its first increment; none when the cache
+    /// is out of reach.
+    pub async fn increment(self, key: &str, by: i64, ttl: Duration) -> Option<Counter> {
+        known("increment", self.host.cache_increment(key, by, millis(ttl)).await)
+    }
+}
+
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn known<T, E: fmt::Display>(operation: &str, result: Result<T, E>) -> Option<T> {
+    result
+        .inspect_err(|error| {
+            log::warn("cache call failed", &[("operation", &operation), ("error", error)]);
+        })
+        .ok()
+}

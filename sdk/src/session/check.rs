@@ -1,0 +1,92 @@
+//! Whether a token still counts: the user's state, through the cache.
+//!
+//! Who reads fills the cache only if nothing is there; who changes the state overwrites it. So a
+//! reader that raced a change can't put the old state back. When the cache is away the document
+//! is read each time.
+
+use std::time::Duration;
+
+use super::{
+    COOKIE, Session, State,
+    state::{OWNERS, Owner},
+    token,
+};
+use crate::{
+    Error, Platform, Result, cookies,
+    documents::{DocumentError, Id, eq},
+    sockets::{Handshake, Refusal},
+};
+
+/// How long a state is cached. A change that could not reach the cache counts after this.
+const CACHED: Duration = Duration::from_secs(60);
+/// How often a change looks whether another one has overtaken it.
+const PUBLISH_ROUNDS: usize = 4;
+
+fn key(user: Id) -> String {
+    format!("session:{user}")
+}
+
+/// A token's session.
+///
+/// # Errors
+/// The contract's 401 for an invalid, expired or ended token and for one whose user is gone;
+/// 503 when that can't be told.
+pub async fn check(platform: &Platform, token: &str) -> Result<Session> {
+    let session = token::read(platform, token)?;
+    let key = key(session.user);
+    let state = match platform.cache().get::<State>(&key).await {
+        Some(state) => state,
+        None => {
+            let state = stored(platform, session.user).await?.ok_or_else(Error::invalid_token)?;
+            platform.cache().set_if_absent(&key, &state, CACHED).await;
+            state
+        }
+    };
+    if state.allows(&session) { Ok(session) } else { Err(Error::invalid_token()) }
+}
+
+/// The session of a socket's handshake, with the contract's words for its refusal.
+///
+/// # Errors
+/// The refusal to answer with.
+pub async fn of_handshake(platform: &Platform, handshake: &Handshake) -> Result<Session, Refusal> {
+    let header = handshake.cookie.as_deref().filter(|header| !header.trim().is_empty());
+    let header = header.ok_or_else(|| Refusal::new("Unauthorized - No cookies"))?;
+    let token = cookies::find(header, COOKIE).filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| Refusal::new("Unauthorized - No token"))?;
+    check(platform, &token).await.map_err(|error| {
+        if error.is_refusal() {
+            Refusal::new("Unauthorized - Invalid or expired token")
+        } else {
+            Refusal::from(error)
+        }
+    })
+}
+
+/// Makes a committed change of a user's state count everywhere at once.
+///
+/// Two changes may come here in the other order than they were committed. So each looks again
+/// after writing: the last to write the cache has then seen every change before.
+///
+/// # Errors
+/// Those of the store. The change itself is made already.
+pub async fn publish(platform: &Platform, user: Id) -> Result<(), DocumentError> {
+    let mut written = None;
+    for _ in 0..PUBLISH_ROUNDS {
+        let state = stored(platform, user).await?;
+        if state == written {
+            break;
+        }
+        if let Some(state) = &state {
+            platform.cache().set(&key(user), state, CACHED).await;
+        }
+        written = state;
+    }
+    Ok(())
+}
+
+async fn stored(platform: &Platform, user: Id) -> Result<Option<State>, DocumentError> {
+    let query = eq("_id", user).include(["sessions"]);
+    let owner: Option<Owner> = platform.documents().find_one(&OWNERS, query).await?;
+    Ok(owner.map(|owner| owner.sessions))
+}

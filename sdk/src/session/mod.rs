@@ -1,0 +1,53 @@
+//! Sessions: the `token` cookie, a JWT, and what ends one before it expires.
+//!
+//! A token is good when its signature and dates are, its user exists, and the user's document
+//! does not end it (see [`State`]). Every service checks; only auth changes.
+
+mod check;
+mod state;
+mod token;
+
+pub use {
+    check::{check, of_handshake, publish},
+    state::{Revoked, State, end_others, revoke},
+    token::{Issued, TTL_SECONDS, issue, issue_for, token_id},
+};
+pub(crate) use token::Keys;
+
+use crate::{Cookie, documents::Id};
+
+/// The cookie's name.
+pub const COOKIE: &str = "token";
+
+/// A valid session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Whose.
+    pub user: Id,
+    /// Names the token without being one: the first 16 bytes of its SHA-256, in hex.
+    pub token_id: String,
+    /// When the token was issued, in Unix seconds.
+    pub issued_at: i64,
+    /// When it expires, in Unix seconds.
+    pub expires_at: i64,
+}
+
+impl Session {
+    /// The room that every socket of this session is in.
+    #[must_use]
+    pub fn room(&self) -> String {
+        format!("session:{}", self.token_id)
+    }
+}
+
+/// The cookie that carries a token.
+#[must_use]
+pub fn cookie(token: &str, secure: bool) -> Cookie {
+    Cookie::new(COOKIE, token, TTL_SECONDS.unsigned_abs()).secure(secure)
+}
+
+/// Makes the client forget its token.
+#[must_use]
+pub fn clear_cookie(secure: bool) -> Cookie {
+    Cookie::clear(COOKIE).secure(secure)
+}
