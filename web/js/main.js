@@ -40,7 +40,10 @@ async function start() {
   }
 }
 
-/** @param {import("./types.js").Profile} me */
+/**
+ * The page's second half: from here on somebody is signed in.
+ * @param {import("./types.js").Profile} me
+ */
 function enter(me) {
   const connection = new Connection();
   /** @type {import("./types.js").App} */

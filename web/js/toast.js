@@ -13,11 +13,25 @@ export function toast(text, kind = "note") {
   const stack = /** @type {HTMLElement} */ (document.getElementById("toasts"));
   const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss", on: { click: () => note.remove() } }, icon("close"));
   const note = el("div", { class: `toast ${kind}` }, el("span", {}, text), close);
+  raise(stack);
   stack.append(note);
   while (stack.children.length > AT_ONCE) {
     stack.firstElementChild?.remove();
   }
   setTimeout(() => note.remove(), SHOWN_FOR);
+}
+
+/**
+ * As a popover the notes stand above everything, modal dialogs included, if shown after them.
+ * @param {HTMLElement} stack
+ */
+function raise(stack) {
+  if (document.querySelector("dialog[open]") && stack.matches(":popover-open")) {
+    stack.hidePopover();
+  }
+  if (!stack.matches(":popover-open")) {
+    stack.showPopover();
+  }
 }
 
 /**

@@ -18,11 +18,12 @@ export function secondUserLink(explanation) {
     return explanation ? el("p", { class: "hint" }, "Trying it out alone? A private window can be the second user.") : null;
   }
   const address = `${location.protocol}//${name}${location.port ? `:${location.port}` : ""}/`;
+  const label = "Open a second user";
   const link = el(
     "a",
-    { href: address, target: "_blank", rel: "noopener", class: "button", on: { click: besideThisOne } },
+    { href: address, target: "_blank", rel: "noopener", class: "button", title: label, "aria-label": label, on: { click: besideThisOne } },
     icon("window"),
-    "Open a second user",
+    el("span", { class: explanation ? "" : "second-user-label" }, label),
   );
   return explanation ? el("aside", { class: "second-user" }, el("p", {}, explanation), link) : link;
 }

@@ -1,0 +1,152 @@
+/**
+ * The host under test: one that runs already (`BASE_URL`), or one this starts from `PINGTALK_BIN` on
+ * a free port with a data directory of its own, and ends by its pid. Every wait is bounded.
+ */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** The repository, where the host finds its manifest. */
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+/** The first start compiles the components. */
+const START_BOUND = 180_000;
+const STOP_BOUND = 30_000;
+
+export const BINARY = process.env.PINGTALK_BIN ? resolve(process.env.PINGTALK_BIN) : null;
+/** What the tests sign tokens with to see them refused for one fault only. */
+export const SECRET = process.env.JWT_SECRET ?? "a secret of the end-to-end tests, 32 bytes at least";
+
+/**
+ * @returns {Promise<Host | RunningHost>} `BASE_URL`'s, else one started for the caller
+ */
+export async function host() {
+  if (process.env.BASE_URL) {
+    return new RunningHost(process.env.BASE_URL.replace(/\/$/, ""));
+  }
+  return startHost();
+}
+
+/** @returns {Promise<Host>} */
+export async function startHost() {
+  if (!BINARY) {
+    throw new Error("set PINGTALK_BIN to the host's binary, or BASE_URL to a running host");
+  }
+  const host = new Host(await freePort());
+  await host.start();
+  return host;
+}
+
+/** A host somebody else started. */
+export class RunningHost {
+  /** Whether the secret that signs tokens is known here. */
+  knowsSecret = process.env.JWT_SECRET !== undefined;
+
+  constructor(url) {
+    this.url = url;
+  }
+
+  async close() {}
+}
+
+/** A host started here. */
+export class Host {
+  knowsSecret = true;
+  #data = mkdtempSync(join(tmpdir(), "pingtalk-e2e-"));
+  #child = null;
+
+  constructor(port) {
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    process.once("exit", () => this.#child?.kill("SIGKILL"));
+  }
+
+  async start() {
+    const log = openSync(join(this.#data, "host.log"), "a");
+    const child = spawn(BINARY, ["up", "--data", join(this.#data, "data"), "--listen", `127.0.0.1:${this.port}`], {
+      cwd: ROOT,
+      env: { ...process.env, JWT_SECRET: SECRET },
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    this.#child = child;
+    const failed = new Promise((_, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code, signal) => reject(new Error(`the host ended at once (${signal ?? code}):\n${this.log()}`)));
+    });
+    failed.catch(() => {});
+    const answers = this.#waitForHealth();
+    await Promise.race([answers, failed]);
+  }
+
+  async #waitForHealth() {
+    const deadline = Date.now() + START_BOUND;
+    while (Date.now() < deadline) {
+      try {
+        const response = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(2_000) });
+        if (response.ok) {
+          return;
+        }
+      } catch {
+        // Not listening yet.
+      }
+      if (this.#child?.exitCode !== null) {
+        return; // Reported by whoever watches the process.
+      }
+      await pause(50);
+    }
+    throw new Error(`the host did not answer within ${START_BOUND} ms:\n${this.log()}`);
+  }
+
+  /** Ends it without warning, as a power cut would. */
+  async kill() {
+    await this.#end("SIGKILL");
+  }
+
+  /** Asks it to drain, and returns its exit code. */
+  async stop() {
+    return this.#end("SIGTERM");
+  }
+
+  async #end(signal) {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) {
+      return child?.exitCode ?? null;
+    }
+    const ended = once(child, "exit", { signal: AbortSignal.timeout(STOP_BOUND) });
+    child.kill(signal);
+    try {
+      await ended;
+    } catch {
+      child.kill("SIGKILL");
+      throw new Error(`the host did not end within ${STOP_BOUND} ms of ${signal}:\n${this.log()}`);
+    }
+    return child.exitCode;
+  }
+
+  /** The end of what it logged. */
+  log() {
+    return readFileSync(join(this.#data, "host.log"), "utf8").split("\n").slice(-40).join("\n");
+  }
+
+  /** Ends it and removes its data. */
+  async close() {
+    await this.kill();
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
