@@ -1,7 +1,9 @@
 //! A compiled component: what it imports, what it serves. It holds no state and belongs to no
 //! tenant, so that one can serve many.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
+
+use crate::compile_cache::{Digest, hex};
 
 /// What a load is doing, for a progress display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,9 +92,66 @@ pub struct Component {
     imports: Vec<String>,
     exports: Vec<String>,
     serves: Serves,
+    compiled: wasmtime::component::Component,
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .field("serves", &self.serves)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Component {
+    pub(crate) fn new(
+        name: &str,
+        digest: Digest,
+        compiled: wasmtime::component::Component,
+    ) -> Self {
+        let engine = compiled.engine();
+        let kind = compiled.component_type();
+        let sorted = |mut names: Vec<String>| {
+            names.sort_unstable();
+            names
+        };
+        let imports = sorted(kind.imports(engine).map(|(name, _)| name.to_owned()).collect());
+        let exports = sorted(kind.exports(engine).map(|(name, _)| name.to_owned()).collect());
+        let exports_one = |interface: &str| {
+            exports.iter().any(|name| {
+                name.strip_prefix(interface).is_some_and(|version| {
+                    version.is_empty() || version.starts_with(['.', '-']) || version.starts_with('@')
+                })
+            })
+        };
+        let http = if exports_one("wasi:http/handler@0.3") {
+            Some(HttpVersion::V03)
+        } else if exports_one("wasi:http/incoming-handler@0.2") {
+            Some(HttpVersion::V02)
+        } else {
+            None
+        };
+        let serves = Serves {
+            http,
+            events: exports_one("pingtalk:events/handler"),
+            sockets: exports_one("pingtalk:sockets/handler"),
+        };
+        Self {
+            name: name.into(),
+            digest: hex(&digest).into(),
+            imports,
+            exports,
+            serves,
+            compiled,
+        }
+    }
+
+    pub(crate) fn compiled(&self) -> &wasmtime::component::Component {
+        &self.compiled
+    }
+
     /// The name it was loaded under.
     #[must_use]
     pub fn name(&self) -> &str {

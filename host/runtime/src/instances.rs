@@ -1,6 +1,10 @@
 //! The instances of one component for one tenant and release.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use pingtalk_capabilities::{
@@ -8,13 +12,24 @@ use pingtalk_capabilities::{
     events::{Disposition, Event},
     sockets::{Ack, DisconnectReason, Handshake, Message, Refusal, Session, Socket},
 };
+use tokio::sync::oneshot;
 
 use crate::{
+    call::Call,
     capabilities::{Capabilities, Names},
     component::{Component, LoadError},
     engine::Engine,
+    exports::Exports,
+    glue,
+    http::Request,
     limits::Limits,
+    pool::{Job, Pool, count},
+    ticket::{Answer, Ended, Ticket},
+    worker,
 };
+
+/// How often a drain looks whether it is done.
+const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 
 /// A moment's figures of one [`Instances`]. Counters only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +60,8 @@ pub struct Stats {
     pub killed: u64,
     /// Linear memory of the live instances, in bytes.
     pub memory_bytes: u64,
+    /// CPU time of all instances so far.
+    pub busy: Duration,
 }
 
 /// How a drain ended.
@@ -56,9 +73,19 @@ pub enum Drained {
     CutOff(u64),
 }
 
-/// Runs one component for one tenant and release.
+/// Runs one component for one tenant and release. Dropping it ends its idle instances at once and
+/// the others with their last call.
 pub struct Instances {
-    names: Names,
+    pool: Arc<Pool>,
+}
+
+impl fmt::Debug for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instances")
+            .field("names", &self.pool.names)
+            .field("component", &self.pool.component)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Instances {
@@ -72,16 +99,32 @@ impl Instances {
         component: Arc<Component>,
         names: Names,
         capabilities: Capabilities,
-        limits: Limits,
+        mut limits: Limits,
     ) -> Result<Arc<Self>, LoadError> {
-        let _ = (engine, component, capabilities, limits);
-        Ok(Arc::new(Self { names }))
+        glue::check_grants(&component, &capabilities)?;
+        limits.memory_bytes = limits.memory_bytes.min(engine.max_memory_bytes());
+        let unlinkable = |error: wasmtime::Error| LoadError::Unlinkable {
+            name: component.name().into(),
+            reason: format!("{error:#}").into(),
+        };
+        let linked = engine.linker().instantiate_pre(component.compiled()).map_err(unlinkable)?;
+        let exports = Exports::new(linked, component.serves()).map_err(unlinkable)?;
+        let pool =
+            Pool::new(Arc::clone(engine), component, exports, names, capabilities, limits);
+        engine.watch(&pool);
+        Ok(Arc::new(Self { pool }))
     }
 
     /// Whom it runs for.
     #[must_use]
     pub fn names(&self) -> &Names {
-        &self.names
+        &self.pool.names
+    }
+
+    /// What it runs.
+    #[must_use]
+    pub fn component(&self) -> &Arc<Component> {
+        &self.pool.component
     }
 
     /// Starts one instance and drops it, to show that the component starts.
@@ -89,20 +132,73 @@ impl Instances {
     /// # Errors
     /// When it does not start.
     pub async fn prove(&self) -> Result<(), LoadError> {
-        Ok(())
+        worker::prove(&self.pool).await.map_err(|reason| LoadError::DoesNotStart {
+            name: self.pool.component.name().into(),
+            reason,
+        })
     }
 
     /// Takes no more calls, and waits until those in hand are done or the deadline has come; then
     /// every instance is dropped.
     pub async fn drain(&self, deadline: Instant) -> Drained {
-        let _ = deadline;
-        Drained::Finished
+        self.pool.close();
+        loop {
+            let load = self.pool.load();
+            if load == 0 || Instant::now() >= deadline {
+                self.pool.stop(true);
+                return if load == 0 { Drained::Finished } else { Drained::CutOff(load) };
+            }
+            tokio::time::sleep(DRAIN_PAUSE).await;
+        }
     }
 
     /// The current figures.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        self.pool.stats()
+    }
+
+    fn ticket(&self, context: &CallContext) -> Arc<Ticket> {
+        let own = Instant::now() + self.pool.limits.wall_time;
+        Ticket::new(Arc::clone(&context.request_id), own.min(context.deadline))
+    }
+
+    /// Makes a call; once more on another instance when the first one was lost before anything of
+    /// the call had left it.
+    async fn call<T>(
+        &self,
+        context: CallContext,
+        make: impl Fn(oneshot::Sender<T>) -> Call + Send,
+    ) -> Result<T, CallError>
+    where
+        T: Send,
+    {
+        let mut retried = false;
+        loop {
+            let ticket = self.ticket(&context);
+            let (reply, receiver) = oneshot::channel();
+            self.pool.submit(Job { ticket: Arc::clone(&ticket), call: make(reply) })?;
+            match Answer::new(Arc::clone(&ticket), receiver).await {
+                Ok(answer) => return Ok(answer),
+                Err(Ended::Lost) if self.pool.closing() => return Err(CallError::ShuttingDown),
+                Err(Ended::Lost) if !retried && !ticket.touched() => {
+                    count(&self.pool.home_counters().retried, 1);
+                    retried = true;
+                }
+                Err(ended) => return Err(ended.into()),
+            }
+        }
+    }
+
+    fn serves_sockets(&self) -> Result<(), CallError> {
+        if self.pool.component.serves().sockets { Ok(()) } else { Err(CallError::NotExported) }
+    }
+}
+
+impl Drop for Instances {
+    fn drop(&mut self) {
+        self.pool.close();
+        self.pool.stop(false);
     }
 }
 
@@ -113,16 +209,21 @@ impl HttpHandler for Instances {
         context: CallContext,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, CallError> {
-        let _ = (context, request);
-        Err(CallError::NotExported)
+        if self.pool.component.serves().http.is_none() {
+            return Err(CallError::NotExported);
+        }
+        let request = Request::new(request, context.secure);
+        self.call(context, move |reply| Call::Http { request: request.clone(), reply }).await?
     }
 }
 
 #[async_trait]
 impl EventHandler for Instances {
     async fn handle(&self, context: CallContext, event: Event) -> Result<Disposition, CallError> {
-        let _ = (context, event);
-        Err(CallError::NotExported)
+        if !self.pool.component.serves().events {
+            return Err(CallError::NotExported);
+        }
+        self.call(context, move |reply| Call::Event { event: event.clone(), reply }).await
     }
 }
 
@@ -133,8 +234,8 @@ impl SocketHandler for Instances {
         context: CallContext,
         handshake: Handshake,
     ) -> Result<Result<Session, Refusal>, CallError> {
-        let _ = (context, handshake);
-        Err(CallError::NotExported)
+        self.serves_sockets()?;
+        self.call(context, move |reply| Call::Connect { handshake: handshake.clone(), reply }).await
     }
 
     async fn receive(
@@ -144,8 +245,14 @@ impl SocketHandler for Instances {
         message: Message,
         wants_ack: bool,
     ) -> Result<Option<Ack>, CallError> {
-        let _ = (context, socket, message, wants_ack);
-        Err(CallError::NotExported)
+        self.serves_sockets()?;
+        let make = move |reply| Call::Receive {
+            socket: socket.clone(),
+            message: message.clone(),
+            wants_ack,
+            reply,
+        };
+        self.call(context, make).await
     }
 
     async fn disconnect(
@@ -154,7 +261,8 @@ impl SocketHandler for Instances {
         socket: Socket,
         reason: DisconnectReason,
     ) -> Result<(), CallError> {
-        let _ = (context, socket, reason);
-        Err(CallError::NotExported)
+        self.serves_sockets()?;
+        let make = move |reply| Call::Disconnect { socket: socket.clone(), reason, reply };
+        self.call(context, make).await
     }
 }

@@ -13,12 +13,27 @@
 //! Loading ([`LoadError`]) and calling (`CallError`). A guest can end its own calls and its own
 //! instance, nothing else: memory, time, handles and queues are bounded ([`Limits`]).
 
+mod bindings;
+mod call;
 mod capabilities;
+mod clock;
+mod compile_cache;
 mod component;
+mod control;
+mod conv;
 mod cores;
 mod engine;
+mod exports;
+mod glue;
+mod http;
 mod instances;
 mod limits;
+mod pool;
+mod state;
+mod stdio;
+mod ticket;
+mod watchdog;
+mod worker;
 
 pub use capabilities::{Capabilities, Names, OutboundPolicy, Variables};
 pub use component::{Component, HttpVersion, LoadError, Progress, Serves};

@@ -35,8 +35,6 @@ pub struct Limits {
     pub random_bytes: u64,
     /// Most bytes of one set of headers (in memory), and of a response's headers.
     pub header_bytes: usize,
-    /// Stack of guest code in bytes.
-    pub stack_bytes: usize,
 }
 
 impl Default for Limits {
@@ -55,7 +53,6 @@ impl Default for Limits {
             handles: 10_000,
             random_bytes: 1024 * 1024,
             header_bytes: 64 * 1024,
-            stack_bytes: 512 * 1024,
         }
     }
 }

@@ -1,0 +1,143 @@
+//! Compiled components on disk, by digest and engine version.
+//!
+//! Compiled code runs with the host's rights, so a file is used only when we wrote it: each is
+//! signed with a key that lies beside it, readable by the host's user alone, and verified before
+//! anything else looks at it. Whatever is wrong with a file, the answer is to compile again.
+
+// `Component::deserialize` trusts its input: the signature shows that it is our own output.
+#![allow(unsafe_code)]
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::Component;
+
+/// SHA-256 of a component.
+pub(crate) type Digest = [u8; 32];
+
+const KEY_BYTES: usize = 32;
+const MAC_BYTES: usize = 32;
+/// Compiled code is three to four times the size of a component; no file of ours is larger.
+const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// The digest of a component's bytes.
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+/// A directory of compiled components.
+pub(crate) struct CompileCache {
+    dir: PathBuf,
+    key: [u8; KEY_BYTES],
+    /// Which engine and settings the code was compiled for.
+    version: u64,
+}
+
+impl CompileCache {
+    /// Opens a directory, and makes it and its key when they are missing.
+    pub(crate) fn open(dir: &Path, engine: &wasmtime::Engine) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Ok(Self { dir: dir.to_owned(), key: key(&dir.join("key"))?, version: hasher.finish() })
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join(format!("{}-{:016x}.cwasm", hex(digest), self.version))
+    }
+
+    fn mac(&self, digest: &Digest, code: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        mac.update(&self.version.to_be_bytes());
+        mac.update(digest);
+        mac.update(code);
+        Some(mac)
+    }
+
+    /// The compiled component, if we have it and it is ours.
+    pub(crate) fn get(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Component> {
+        let path = self.path(digest);
+        let file = read(&path).ok()?;
+        match self.verify(digest, &file) {
+            Some(code) => {
+                // SAFETY: the signature proves that `put` wrote these bytes, which it got from
+                // `Component::serialize`. That the engine fits is checked by `deserialize` itself.
+                match unsafe { Component::deserialize(engine, code) } {
+                    Ok(component) => return Some(component),
+                    Err(error) => tracing::warn!(%error, "a compiled component does not load"),
+                }
+            }
+            None => tracing::warn!(file = ?path.file_name(), "a compiled component is not ours"),
+        }
+        None
+    }
+
+    fn verify<'a>(&self, digest: &Digest, file: &'a [u8]) -> Option<&'a [u8]> {
+        let (mac, code) = file.split_at_checked(MAC_BYTES)?;
+        self.mac(digest, code)?.verify_slice(mac).ok()?;
+        Some(code)
+    }
+
+    /// Keeps a compiled component. Losing it costs a compilation, so errors are only logged.
+    pub(crate) fn put(&self, digest: &Digest, component: &Component) {
+        if let Err(error) = self.write(digest, component) {
+            tracing::warn!(%error, "a compiled component was not kept");
+        }
+    }
+
+    fn write(&self, digest: &Digest, component: &Component) -> io::Result<()> {
+        let code = component.serialize().map_err(io::Error::other)?;
+        let mac = self.mac(digest, &code).ok_or_else(|| io::Error::other("no key"))?;
+        let path = self.path(digest);
+        let new = path.with_extension(format!("{}.new", std::process::id()));
+        // A crash leaves a file of this name behind at worst, which the next one replaces.
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&mac.finalize().into_bytes())?;
+        file.write_all(&code)?;
+        drop(file);
+        fs::rename(&new, &path)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The directory's key; made on first use.
+fn key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => {
+            let key: [u8; KEY_BYTES] = rand::random();
+            file.write_all(&key)?;
+            file.sync_all()?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mut key = [0; KEY_BYTES];
+            fs::File::open(path)?.read_exact(&mut key)?;
+            Ok(key)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

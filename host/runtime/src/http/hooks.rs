@@ -1,0 +1,92 @@
+//! What the host decides about a guest's HTTP: which headers it may see and set, and where its
+//! own requests go.
+
+use std::sync::{Arc, LazyLock};
+
+use http::{HeaderName, header};
+use wasmtime_wasi_http::{
+    Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
+};
+
+use super::client;
+pub(crate) use super::client::Outbound;
+
+/// Bytes of a response body that cross the boundary at once.
+const BODY_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Headers that belong to the connection (RFC 9110 section 7.6.1) or to the host.
+fn is_forbidden(name: &HeaderName) -> bool {
+    // A match on the constants compiles to a comparison of small integers.
+    match *name {
+        header::CONNECTION
+        | header::PROXY_AUTHENTICATE
+        | header::PROXY_AUTHORIZATION
+        | header::TRANSFER_ENCODING
+        | header::UPGRADE
+        | header::HOST => true,
+        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings"),
+    }
+}
+
+static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(is_forbidden));
+
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+/// The hooks of one instance.
+pub(crate) struct Hooks {
+    outbound: Arc<Outbound>,
+}
+
+impl Hooks {
+    pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
+        Self { outbound }
+    }
+}
+
+impl WasiHttpHooks for Hooks {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::clone(&FORBIDDEN)
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        received: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        // Tells how the guest's reading of the response ended, which changes nothing here.
+        drop(received);
+        let outbound = Arc::clone(&self.outbound);
+        Box::new(async move { client::send(outbound, request, options).await })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+}
+
+/// Filters headers on the way in, where no instance is at hand.
+pub(super) struct InboundFilter;
+
+impl WasiHttpHooks for InboundFilter {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
+    fn send_request(
+        &mut self,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}

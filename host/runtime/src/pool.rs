@@ -1,0 +1,394 @@
+//! Where calls meet instances: a bounded queue and a bounded set of instances for each core.
+//!
+//! The queue belongs to the core, not to an instance: when an instance retires or dies, the calls
+//! behind it go to the next one.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use pingtalk_capabilities::calls::CallError;
+use tokio::runtime::Handle;
+
+use crate::{
+    call::Call,
+    capabilities::{Capabilities, Names},
+    component::Component,
+    control::Control,
+    cores,
+    engine::Engine,
+    exports::Exports,
+    http::Outbound,
+    limits::Limits,
+    stdio::Log,
+    ticket::{Ended, Ticket},
+    worker,
+};
+
+/// A call that waits for an instance.
+pub(crate) struct Job {
+    pub(crate) ticket: Arc<Ticket>,
+    pub(crate) call: Call,
+}
+
+/// Everything the instances of one component, tenant and release share.
+pub(crate) struct Pool {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) component: Arc<Component>,
+    pub(crate) exports: Exports,
+    pub(crate) names: Names,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) limits: Limits,
+    pub(crate) log: Arc<Log>,
+    closing: AtomicBool,
+    shards: Box<[Shard]>,
+}
+
+/// One core's part.
+#[derive(Default)]
+struct Shard {
+    inner: Mutex<Inner>,
+    /// The queue's length, to be looked at without the lock.
+    queued: AtomicUsize,
+    /// Where workers run in a process without cores: the first caller's runtime.
+    fallback: OnceLock<Handle>,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: VecDeque<Job>,
+    workers: Vec<Arc<Control>>,
+}
+
+/// Figures that only grow. Each core has its own, so that they stay in its cache.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) calls: AtomicU64,
+    pub(crate) overloaded: AtomicU64,
+    pub(crate) deadline_exceeded: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) moved: AtomicU64,
+    pub(crate) started: AtomicU64,
+    pub(crate) killed: AtomicU64,
+    /// CPU time of instances that are gone, in nanoseconds.
+    pub(crate) busy: AtomicU64,
+}
+
+/// Adds to a counter.
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+impl Shard {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        component: Arc<Component>,
+        exports: Exports,
+        names: Names,
+        capabilities: Capabilities,
+        limits: Limits,
+    ) -> Arc<Self> {
+        let shards = (0..engine.cores()).map(|_| Shard::default()).collect();
+        Arc::new(Self {
+            log: Log::new(names.clone()),
+            outbound: Outbound::new(capabilities.outbound.clone()),
+            engine,
+            component,
+            exports,
+            names,
+            capabilities,
+            limits,
+            closing: AtomicBool::new(false),
+            shards,
+        })
+    }
+
+    /// Calls that one instance takes at once.
+    pub(crate) fn concurrency(&self) -> usize {
+        if self.exports.blocking() { 1 } else { self.limits.concurrency.max(1) }
+    }
+
+    fn shard(&self, core: usize) -> Option<&Shard> {
+        self.shards.get(core)
+    }
+
+    fn home(&self) -> usize {
+        cores::current().unwrap_or(0) % self.shards.len().max(1)
+    }
+
+    pub(crate) fn counters(&self, core: usize) -> &Counters {
+        static NOBODYS: OnceLock<Counters> = OnceLock::new();
+        self.shard(core).map_or_else(|| NOBODYS.get_or_init(Counters::default), |s| &s.counters)
+    }
+
+    /// Those of the current core.
+    pub(crate) fn home_counters(&self) -> &Counters {
+        self.counters(self.home())
+    }
+
+    /// Takes a call in, on this core if it can, or refuses it.
+    pub(crate) fn submit(self: &Arc<Self>, job: Job) -> Result<(), CallError> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(CallError::ShuttingDown);
+        }
+        let home = self.home();
+        count(&self.counters(home).calls, 1);
+        let mut job = match self.place(home, job) {
+            Ok(()) => return Ok(()),
+            Err(job) => job,
+        };
+        for step in 1..self.shards.len() {
+            let core = (home + step) % self.shards.len();
+            if cores::runtime(core).is_none() {
+                continue;
+            }
+            job = match self.place(core, job) {
+                Ok(()) => {
+                    count(&self.counters(home).moved, 1);
+                    return Ok(());
+                }
+                Err(job) => job,
+            };
+        }
+        self.enqueue(home, job)
+    }
+
+    /// Gives a call to an instance of the core that has room, or to a new one.
+    fn place(self: &Arc<Self>, core: usize, job: Job) -> Result<(), Job> {
+        let Some(shard) = self.shard(core) else { return Err(job) };
+        let mut inner = shard.inner();
+        let room: usize = inner.workers.iter().map(|worker| worker.room()).sum();
+        let started = if inner.queue.len() < room {
+            None
+        } else if inner.workers.len() < self.limits.instances.max(1) {
+            match self.start(core, shard, &mut inner) {
+                Some(control) => Some(control),
+                None => return Err(job),
+            }
+        } else {
+            return Err(job);
+        };
+        inner.queue.push_back(job);
+        shard.queued.store(inner.queue.len(), Ordering::Relaxed);
+        if started.is_none() {
+            wake_one(&inner);
+        }
+        Ok(())
+    }
+
+    /// Lets a call wait for an instance.
+    fn enqueue(&self, core: usize, job: Job) -> Result<(), CallError> {
+        let Some(shard) = self.shard(core) else { return Err(CallError::ShuttingDown) };
+        let mut inner = shard.inner();
+        if inner.queue.len() >= self.limits.waiting {
+            count(&shard.counters.overloaded, 1);
+            return Err(CallError::Overloaded);
+        }
+        inner.queue.push_back(job);
+        shard.queued.store(inner.queue.len(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Starts a worker. None when the core's thread is not there.
+    fn start(self: &Arc<Self>, core: usize, shard: &Shard, inner: &mut Inner) -> Option<Arc<Control>> {
+        let handle = match cores::runtime(core) {
+            Some(handle) => handle,
+            None => match shard.fallback.get() {
+                Some(handle) => handle.clone(),
+                None => {
+                    let handle = Handle::try_current().ok()?;
+                    shard.fallback.get_or_init(|| handle).clone()
+                }
+            },
+        };
+        let control = Control::new(core, self.concurrency());
+        inner.workers.push(Arc::clone(&control));
+        handle.spawn(worker::run(Arc::clone(self), Arc::clone(&control)));
+        Some(control)
+    }
+
+    /// Finds somebody for the calls that wait, after an instance stopped taking them.
+    pub(crate) fn kick(self: &Arc<Self>, core: usize) {
+        let Some(shard) = self.shard(core) else { return };
+        if shard.queued.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut inner = shard.inner();
+        if inner.queue.is_empty() {
+            return;
+        }
+        if !wake_one(&inner) && inner.workers.len() < self.limits.instances.max(1) {
+            self.start(core, shard, &mut inner);
+        }
+    }
+
+    /// True when calls wait on the core. May be a moment old.
+    pub(crate) fn has_waiting(&self, core: usize) -> bool {
+        self.shard(core).is_some_and(|shard| shard.queued.load(Ordering::Relaxed) > 0)
+    }
+
+    /// The next call of a core that somebody still waits for.
+    pub(crate) fn take(&self, core: usize) -> Option<Job> {
+        let shard = self.shard(core)?;
+        let mut inner = shard.inner();
+        while let Some(job) = inner.queue.pop_front() {
+            if job.ticket.ended().is_none() && !job.call.abandoned() {
+                shard.queued.store(inner.queue.len(), Ordering::Relaxed);
+                return Some(job);
+            }
+        }
+        shard.queued.store(0, Ordering::Relaxed);
+        None
+    }
+
+    /// A worker has ended. Calls that wait go to another; after a start that failed, and with no
+    /// other instance, they end with `failed`.
+    pub(crate) fn leave(self: &Arc<Self>, control: &Arc<Control>, failed: Option<impl Fn() -> Ended>) {
+        let Some(shard) = self.shard(control.core) else { return };
+        count(&shard.counters.busy, control.busy.load(Ordering::Relaxed));
+        let mut inner = shard.inner();
+        inner.workers.retain(|worker| !Arc::ptr_eq(worker, control));
+        match failed {
+            Some(ended) if inner.workers.is_empty() => {
+                let jobs = std::mem::take(&mut inner.queue);
+                shard.queued.store(0, Ordering::Relaxed);
+                drop(inner);
+                for job in jobs {
+                    job.ticket.end(ended());
+                }
+            }
+            _ => {
+                drop(inner);
+                self.kick(control.core);
+            }
+        }
+    }
+
+    /// Looks for overdue calls and idle instances on all cores. True when there is any work.
+    pub(crate) fn inspect(self: &Arc<Self>, now: u64) -> bool {
+        let idle = u64::try_from(self.limits.idle.as_millis()).unwrap_or(u64::MAX);
+        let mut busy = false;
+        for (core, shard) in self.shards.iter().enumerate() {
+            let mut inner = shard.inner();
+            let mut overdue = 0;
+            let mut stopped = false;
+            let mut idle_ones = 0;
+            for worker in &inner.workers {
+                busy |= worker.in_flight() > 0;
+                let found = worker.inspect(now);
+                overdue += found.overdue;
+                stopped |= found.stopped;
+                if worker.idle_for(now, idle) && !worker.stopped() {
+                    idle_ones += 1;
+                    // One stays warm.
+                    if idle_ones > 1 || inner.workers.len() > idle_ones {
+                        worker.stop();
+                    }
+                }
+            }
+            if !inner.queue.is_empty() {
+                busy = true;
+                inner.queue.retain(|job| {
+                    let expired = job.ticket.deadline_millis() <= now;
+                    if expired {
+                        overdue += u64::from(job.ticket.end(Ended::Overdue));
+                    }
+                    !expired
+                });
+                shard.queued.store(inner.queue.len(), Ordering::Relaxed);
+            }
+            drop(inner);
+            count(&shard.counters.deadline_exceeded, overdue);
+            if stopped {
+                self.kick(core);
+            }
+        }
+        busy
+    }
+
+    /// Takes no more calls.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Calls waiting and in flight.
+    pub(crate) fn load(&self) -> u64 {
+        let stats = self.stats();
+        stats.waiting + stats.in_flight
+    }
+
+    /// Ends every instance; with `kill`, under its calls.
+    pub(crate) fn stop(&self, kill: bool) {
+        for shard in &self.shards {
+            let mut inner = shard.inner();
+            let jobs = std::mem::take(&mut inner.queue);
+            shard.queued.store(0, Ordering::Relaxed);
+            for worker in &inner.workers {
+                if kill { worker.kill() } else { worker.stop() }
+            }
+            drop(inner);
+            for job in jobs {
+                job.ticket.end(Ended::Lost);
+            }
+        }
+    }
+
+    pub(crate) fn stats(&self) -> crate::instances::Stats {
+        let mut stats = crate::instances::Stats::default();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut nanos = 0;
+        for shard in &self.shards {
+            let inner = shard.inner();
+            stats.waiting += inner.queue.len() as u64;
+            stats.instances += inner.workers.len() as u64;
+            for worker in &inner.workers {
+                stats.in_flight += worker.in_flight() as u64;
+                stats.memory_bytes += worker.memory.load(Ordering::Relaxed) as u64;
+                nanos += read(&worker.busy);
+            }
+            drop(inner);
+            let counters = &shard.counters;
+            stats.calls += read(&counters.calls);
+            stats.overloaded += read(&counters.overloaded);
+            stats.deadline_exceeded += read(&counters.deadline_exceeded);
+            stats.failed += read(&counters.failed);
+            stats.lost += read(&counters.lost);
+            stats.retried += read(&counters.retried);
+            stats.moved += read(&counters.moved);
+            stats.started += read(&counters.started);
+            stats.killed += read(&counters.killed);
+            nanos += read(&counters.busy);
+        }
+        stats.busy = std::time::Duration::from_nanos(nanos);
+        stats
+    }
+}
+
+/// Wakes an instance that has room. False when none has.
+fn wake_one(inner: &Inner) -> bool {
+    match inner.workers.iter().find(|worker| worker.room() > 0) {
+        Some(worker) => {
+            worker.waker.wake();
+            true
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,244 @@
+//! What a store holds: the guest's side of the host.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use wasmtime::{
+    ResourceLimiter, StoreContextMut, UpdateDeadline,
+    component::{Accessor, GuestTaskId, HasData, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::{
+    capabilities::Capabilities,
+    control::Control,
+    http::Hooks,
+    pool::Pool,
+    stdio,
+    ticket::Ticket,
+};
+
+/// The `T` of every store.
+pub(crate) struct State {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) memory: MemoryLimiter,
+    /// Which call each running task of the guest serves.
+    calls: HashMap<GuestTaskId, Arc<Ticket>>,
+    /// Who was running when a budget ran out, and which.
+    guilty: Option<(Option<Arc<Ticket>>, Arc<str>)>,
+    last_turn: u32,
+    ticks: u64,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+/// Marks the capability glue for the bindings.
+pub(crate) struct Host;
+
+impl HasData for Host {
+    type Data<'a> = &'a mut State;
+}
+
+/// What an import needs to know of the call it serves.
+pub(crate) struct Import {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) deadline: Instant,
+}
+
+impl Import {
+    /// Ends with `late` when the call's deadline comes before the answer, so that a slow backend
+    /// costs its call and not the instance.
+    pub(crate) async fn within<T, E>(
+        &self,
+        late: impl FnOnce() -> E,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match tokio::time::timeout_at(self.deadline.into(), answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(late()),
+        }
+    }
+
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        &self.pool.capabilities
+    }
+}
+
+/// Finds the call that an import serves and marks it as one that can't be repeated.
+pub(crate) fn import(accessor: &Accessor<State, Host>) -> wasmtime::Result<Import> {
+    accessor.with(|mut access| {
+        use wasmtime::AsContextMut;
+        let task = access.as_context_mut().async_call_stack()?.last();
+        let state = access.get();
+        let pool = Arc::clone(&state.pool);
+        let deadline = match task.and_then(|task| state.calls.get(&task)) {
+            Some(ticket) => {
+                ticket.touch();
+                ticket.deadline()
+            }
+            // Work that goes on after its call was answered.
+            None => Instant::now() + pool.limits.wall_time,
+        };
+        Ok(Import { pool, deadline })
+    })
+}
+
+impl State {
+    pub(crate) fn new(pool: Arc<Pool>, control: Arc<Control>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(pool.limits.handles);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(pool.limits.header_bytes);
+        let wasi = WasiCtx::builder()
+            .max_random_size(pool.limits.random_bytes)
+            .stdout(stdio::Output::new(Arc::clone(&pool.log), stdio::Stream::Out))
+            .stderr(stdio::Output::new(Arc::clone(&pool.log), stdio::Stream::Error))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        Self {
+            memory: MemoryLimiter::new(pool.limits.memory_bytes, pool.limits.table_elements, &control),
+            hooks: Hooks::new(Arc::clone(&pool.outbound)),
+            pool,
+            control,
+            calls: HashMap::new(),
+            guilty: None,
+            last_turn: 0,
+            ticks: 0,
+            table,
+            wasi,
+            http,
+        }
+    }
+
+    /// The task serves this call from now on.
+    pub(crate) fn begin(&mut self, task: GuestTaskId, ticket: Arc<Ticket>) {
+        self.calls.insert(task, ticket);
+    }
+
+    /// The task has answered.
+    pub(crate) fn finish(&mut self, task: GuestTaskId) {
+        self.calls.remove(&task);
+    }
+
+    pub(crate) fn call(&self, task: GuestTaskId) -> Option<Arc<Ticket>> {
+        self.calls.get(&task).cloned()
+    }
+
+    pub(crate) fn take_guilty(&mut self) -> Option<(Option<Arc<Ticket>>, Arc<str>)> {
+        self.guilty.take()
+    }
+}
+
+/// Runs at every tick of the epoch for as long as guest code runs. Gives way to the thread's other
+/// work, and ends a call that is over its deadline or its share of the CPU.
+pub(crate) fn tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    let task = store.async_call_stack()?.last();
+    let state = store.data_mut();
+    let turn = state.control.turns.load(Ordering::Relaxed);
+    state.ticks = if turn == state.last_turn { state.ticks + 1 } else { 1 };
+    state.last_turn = turn;
+    let running = task.and_then(|task| state.call(task));
+    let limit = state.pool.limits.cpu_time;
+    if u128::from(state.ticks) > limit.as_millis() {
+        let reason: Arc<str> = format!("it computed for {limit:?} without giving way").into();
+        state.guilty = Some((running, Arc::clone(&reason)));
+        return Err(wasmtime::format_err!("{reason}"));
+    }
+    if running.as_ref().is_some_and(|ticket| ticket.overdue()) {
+        state.guilty = Some((running, "the deadline passed".into()));
+        return Err(wasmtime::format_err!("the deadline passed"));
+    }
+    if !state.control.spinning.swap(true, Ordering::Relaxed) {
+        state.pool.kick(state.control.core);
+    }
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+}
+
+/// Bounds the memory of a whole instance: its memories and tables together.
+pub(crate) struct MemoryLimiter {
+    control: Arc<Control>,
+    memory: usize,
+    memory_limit: usize,
+    elements: usize,
+    element_limit: usize,
+    refused: Option<Arc<str>>,
+}
+
+impl MemoryLimiter {
+    fn new(memory_limit: usize, element_limit: usize, control: &Arc<Control>) -> Self {
+        Self {
+            control: Arc::clone(control),
+            memory: 0,
+            memory_limit,
+            elements: 0,
+            element_limit,
+            refused: None,
+        }
+    }
+
+    /// Linear memory in use, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// The limit that was hit last, in words.
+    pub(crate) fn refused(&self) -> Option<Arc<str>> {
+        self.refused.clone()
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current));
+        if total > self.memory_limit {
+            let limit = self.memory_limit;
+            self.refused = Some(format!("it wanted more than its {limit} bytes of memory").into());
+            return Ok(false);
+        }
+        self.memory = total;
+        self.control.memory.store(total, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.elements.saturating_add(desired.saturating_sub(current));
+        if total > self.element_limit {
+            let limit = self.element_limit;
+            self.refused = Some(format!("it wanted more than its {limit} table elements").into());
+            return Ok(false);
+        }
+        self.elements = total;
+        Ok(true)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
