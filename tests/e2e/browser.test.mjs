@@ -233,7 +233,7 @@ describe("the web client", { timeout: 240_000 }, () => {
     await page.getByLabel("Gender").selectOption("male");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Missing required fields: age").waitFor();
-    await page.getByLabel("Age").fill("41");
+    await page.getByLabel("Age", { exact: true }).fill("41");
     await page.setInputFiles('input[accept^="image"]', { name: "me.png", mimeType: "image/png", buffer: png(600, 800) });
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Your profile is saved.").waitFor();
@@ -342,7 +342,7 @@ describe("the web client", { timeout: 240_000 }, () => {
     assert.equal(new URL(page.url()).hostname, other);
     const second = new Person(ada.context, page, new URL(page.url()).origin, "Fay", "Weldon", newEmail());
     await second.signUp();
-    await page.getByRole("button", { name: "Your profile" }).getByText("Fay Weldon").waitFor();
+    await page.getByRole("button", { name: "Your profile" }).getByText("Fay Weldon").waitFor({ state: "attached" });
     await ada.page.reload();
     await ada.page.getByRole("button", { name: "Your profile" }).getByText("Ada Lovelace").waitFor();
     await ada.page.getByText("Connected", { exact: true }).waitFor();

@@ -5,6 +5,8 @@
  * @typedef {{[name: string]: any, on?: {[event: string]: (event: any) => void}}} Properties
  */
 
+import { ICONS } from "./icons.js";
+
 /**
  * @param {string} tag
  * @param {Properties} [properties] attributes; `on` holds listeners; true is an empty attribute, false and null none
@@ -29,7 +31,7 @@ export function el(tag, properties = {}, ...children) {
 }
 
 /**
- * @param {string} name a symbol of `icons.svg`
+ * @param {string} name of `ICONS`
  * @returns {SVGElement}
  */
 export function icon(name) {
@@ -37,9 +39,10 @@ export function icon(name) {
   const svg = document.createElementNS(namespace, "svg");
   svg.setAttribute("class", `icon icon-${name}`);
   svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(namespace, "use");
-  use.setAttribute("href", `/icons.svg#${name}`);
-  svg.append(use);
+  svg.setAttribute("viewBox", "0 0 24 24");
+  const path = document.createElementNS(namespace, "path");
+  path.setAttribute("d", ICONS[name] ?? "");
+  svg.append(path);
   return svg;
 }
 

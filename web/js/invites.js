@@ -12,15 +12,18 @@ export class Invites extends EventTarget {
   sent = [];
   /** @type {Invite[]} newest first */
   received = [];
+  /** Whether the two lists have been read at all. */
+  loaded = false;
 
   async refresh() {
     const [sent, received] = await Promise.all([
       call("GET", "/request/invites/sent"),
       call("GET", "/request/invites/received"),
     ]);
-    if (same(this.sent, sent.data) && same(this.received, received.data)) {
+    if (this.loaded && same(this.sent, sent.data) && same(this.received, received.data)) {
       return;
     }
+    this.loaded = true;
     this.sent = sent.data;
     this.received = received.data;
     this.dispatchEvent(new Event("change"));

@@ -3,6 +3,7 @@
 import { el, icon, refill } from "../dom.js";
 import { chatAddress, currentRoute } from "../route.js";
 import { short } from "../times.js";
+import { orToast } from "../toast.js";
 import { avatar } from "./avatar.js";
 import { openNewGroupDialog } from "./group-dialogs.js";
 
@@ -14,7 +15,7 @@ export function chatList(app) {
   const list = el("ul", { class: "rows", "aria-label": "Chats" });
   const newGroup = el(
     "button",
-    { type: "button", class: "wide", on: { click: () => openNewGroupDialog(app) } },
+    { type: "button", class: "wide", on: { click: () => orToast(() => openNewGroupDialog(app)) } },
     icon("plus"),
     "New group",
   );

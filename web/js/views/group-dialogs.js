@@ -8,19 +8,25 @@ import { orToast, toast } from "../toast.js";
 import { personAvatar } from "./avatar.js";
 
 /** @param {import("../types.js").App} app */
-export function openNewGroupDialog(app) {
+export async function openNewGroupDialog(app) {
   const { chats, invites, people } = app;
+  if (!invites.loaded) {
+    await invites.refresh();
+  }
   const connected = invites.connected();
   if (connected.length < 2) {
     openDialog("New group", el("p", {}, "A group needs at least two other people you are connected with. Invite somebody under People first."));
     return;
   }
-  const choices = connected.map((userId) => ({ userId, box: el("input", { type: "checkbox", name: "participants", value: userId }) }));
+  const choices = connected.map((userId) => ({
+    userId,
+    box: el("input", { type: "checkbox", name: "participants", value: userId }),
+    who: el("span", { class: "choice" }),
+  }));
   const dialog = openDialog("New group", form({
     label: "New group",
     submit: "Create group",
     fields: [{ name: "name", label: "Name", attributes: { maxlength: 100 }, errors: /name/i }],
-    before: [],
     action: async ({ name }) => {
       const chosen = choices.filter(({ box }) => box.checked).map(({ userId }) => userId);
       if (name.trim() === "") {
@@ -38,9 +44,20 @@ export function openNewGroupDialog(app) {
     "fieldset",
     {},
     el("legend", {}, "Members"),
-    ...choices.map(({ userId, box }) => el("label", { class: "choice" }, box, personAvatar(people, userId), people.name(userId))),
+    ...choices.map(({ box, who }) => el("label", { class: "choice" }, box, who)),
   );
   dialog.querySelector(".field")?.after(boxes);
+
+  // Names may still be on their way.
+  const listening = new AbortController();
+  dialog.addEventListener("close", () => listening.abort());
+  const showNames = () => {
+    for (const { userId, who } of choices) {
+      who.replaceChildren(personAvatar(people, userId), people.name(userId));
+    }
+  };
+  people.addEventListener("change", showNames, { signal: listening.signal });
+  showNames();
 }
 
 /**
