@@ -1,0 +1,179 @@
+//! The record of commits, so that repeating one returns its outcome and does nothing.
+//!
+//! Small documents are kept in the record as they were. Of a larger one only the `_id` is: a
+//! repetition then reads the document as it is now, or returns just the `_id` if it is gone. Storing
+//! a 5 MB file twice for the rare retry would cost more than that difference.
+
+use bytes::Bytes;
+use pingtalk_capabilities::documents::{Document, Outcome, Transaction};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{
+    error::Error,
+    key,
+    project::{write_document, write_element},
+    raw::{Elements, Raw, get},
+    schema::Schema,
+};
+
+/// How long a commit id is remembered, in milliseconds: a day.
+const KEPT: i64 = 24 * 60 * 60 * 1_000;
+/// Most commits remembered; the oldest go first. Some twelve a second for a day.
+const MAX_COMMITS: i64 = 1_000_000;
+/// Records removed with each new one: more than one, so that the record shrinks after a peak.
+const PRUNED: i64 = 4;
+/// Documents up to this many bytes are kept whole.
+const SMALL: usize = 512;
+
+const INSERTED: u8 = b'i';
+const UPDATED: u8 = b'u';
+const INSERTED_LARGE: u8 = b'I';
+const UPDATED_LARGE: u8 = b'U';
+const DELETED: u8 = b'd';
+const UNMATCHED: u8 = b'n';
+const CONFLICTED: u8 = b'c';
+
+/// The outcomes of a commit made within the last day.
+pub(crate) fn find(
+    connection: &Connection,
+    schema: &Schema,
+    id: &str,
+    now: i64,
+) -> Result<Option<Vec<Outcome>>, Error> {
+    let found: Option<(i64, Vec<u8>)> = connection
+        .prepare_cached("SELECT at, outcomes FROM commits WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        Some((at, record)) if at > now - KEPT => {
+            decode(connection, schema, &Bytes::from(record)).map(Some)
+        }
+        Some(_) => {
+            connection.prepare_cached("DELETE FROM commits WHERE id = ?1")?.execute([id])?;
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Remembers a commit and forgets a few old ones.
+pub(crate) fn record(
+    connection: &Connection,
+    schema: &Schema,
+    transaction: &Transaction,
+    outcomes: &[Outcome],
+    now: i64,
+) -> Result<(), Error> {
+    let mut record = Vec::new();
+    for (outcome, write) in outcomes.iter().zip(&transaction.writes) {
+        match outcome {
+            Outcome::Inserted(document) | Outcome::Updated(document) => {
+                let inserted = matches!(outcome, Outcome::Inserted(_));
+                if document.len() <= SMALL {
+                    record.push(if inserted { INSERTED } else { UPDATED });
+                    record.extend_from_slice(document);
+                } else {
+                    record.push(if inserted { INSERTED_LARGE } else { UPDATED_LARGE });
+                    let table = schema.table(&write.database, &write.collection)?;
+                    record.extend_from_slice(&table.number.to_le_bytes());
+                    record.extend_from_slice(&only_id(document));
+                }
+            }
+            Outcome::Deleted(deleted) => {
+                record.push(DELETED);
+                record.extend_from_slice(&deleted.to_le_bytes());
+            }
+            Outcome::Unmatched => record.push(UNMATCHED),
+            Outcome::Conflicted => record.push(CONFLICTED),
+        }
+    }
+    connection
+        .prepare_cached("INSERT INTO commits (id, at, outcomes) VALUES (?1, ?2, ?3)")?
+        .execute(params![transaction.id, now, record])?;
+    let oldest_kept = connection.last_insert_rowid() - MAX_COMMITS;
+    connection
+        .prepare_cached(
+            "DELETE FROM commits WHERE number IN (SELECT number FROM commits ORDER BY number LIMIT ?1) \
+             AND (at <= ?2 OR number <= ?3)",
+        )?
+        .execute(params![PRUNED, now - KEPT, oldest_kept])?;
+    Ok(())
+}
+
+/// A document of nothing but another's `_id`.
+fn only_id(document: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_document(&mut out, |out| {
+        if let Some(id) = get(document, b"_id") {
+            write_element(out, b"_id", id);
+        }
+    });
+    out
+}
+
+fn decode(connection: &Connection, schema: &Schema, record: &Bytes) -> Result<Vec<Outcome>, Error> {
+    let damaged =
+        || Error::Failure(pingtalk_sqlite_thread::Failure::Storage("damaged record".into()));
+    let mut outcomes = Vec::new();
+    let mut at = 0;
+    while let Some(&kind) = record.get(at) {
+        at += 1;
+        let rest = record.get(at..).unwrap_or_default();
+        let outcome = match kind {
+            INSERTED | UPDATED => {
+                let document = leading_document(record, at).ok_or_else(damaged)?;
+                at += document.len();
+                if kind == INSERTED {
+                    Outcome::Inserted(document)
+                } else {
+                    Outcome::Updated(document)
+                }
+            }
+            INSERTED_LARGE | UPDATED_LARGE => {
+                let table = i64::from_le_bytes(*rest.first_chunk().ok_or_else(damaged)?);
+                let id = leading_document(record, at + 8).ok_or_else(damaged)?;
+                at += 8 + id.len();
+                let document = fetch(connection, schema, table, &id)?.unwrap_or(id);
+                if kind == INSERTED_LARGE {
+                    Outcome::Inserted(document)
+                } else {
+                    Outcome::Updated(document)
+                }
+            }
+            DELETED => {
+                at += 8;
+                Outcome::Deleted(u64::from_le_bytes(*rest.first_chunk().ok_or_else(damaged)?))
+            }
+            UNMATCHED => Outcome::Unmatched,
+            CONFLICTED => Outcome::Conflicted,
+            _ => return Err(damaged()),
+        };
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// The document that starts at a place of the record.
+fn leading_document(record: &Bytes, at: usize) -> Option<Document> {
+    let length = i32::from_le_bytes(*record.get(at..)?.first_chunk()?);
+    let end = at.checked_add(usize::try_from(length).ok()?)?;
+    (end <= record.len()).then(|| record.slice(at..end))
+}
+
+/// The document with this `_id` as it is now.
+fn fetch(
+    connection: &Connection,
+    schema: &Schema,
+    table: i64,
+    id: &[u8],
+) -> Result<Option<Document>, Error> {
+    let Some(table) = schema.tables().find(|known| known.number == table) else { return Ok(None) };
+    let Some(index) = table.indexes.first() else { return Ok(None) };
+    let id = Elements::of(id).next().map_or(Raw { kind: 0, bytes: &[] }, |element| element.value);
+    let Some(row) = index.owner(connection, &key::key(id))? else { return Ok(None) };
+    let body: Option<Vec<u8>> = connection
+        .prepare_cached(&table.sql.body)?
+        .query_row([row], |row| row.get(0))
+        .optional()?;
+    Ok(body.map(Bytes::from))
+}
