@@ -1,0 +1,36 @@
+//! The gateway itself: what all its connections share.
+
+use std::sync::Arc;
+
+use crate::{body::Budget, config::Config, metrics::Metrics, site::Sites};
+
+/// Serves sites. Cheap to clone; clones share their bounds and counters.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) config: Arc<Config>,
+    pub(crate) sites: Arc<dyn Sites>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bodies: Arc<Budget>,
+}
+
+impl Gateway {
+    /// A gateway for these sites.
+    #[must_use]
+    pub fn new(config: Config, sites: Arc<dyn Sites>) -> Self {
+        let bodies = Arc::new(Budget::new(config.body_buffer_bytes));
+        Self { config: Arc::new(config), sites, metrics: Arc::default(), bodies }
+    }
+
+    /// The same gateway for other sites, such as those of another port. Connections, buffered
+    /// bodies and counters are shared.
+    #[must_use]
+    pub fn with_sites(&self, sites: Arc<dyn Sites>) -> Self {
+        Self { sites, ..self.clone() }
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+}

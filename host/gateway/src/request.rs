@@ -1,0 +1,343 @@
+//! One request from its head to its response: checked, routed, handled, finished.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONTENT_TYPE, HOST, ORIGIN, UPGRADE},
+    request::Parts,
+};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use pingtalk_capabilities::calls::{Body, CallContext};
+use tokio::time::timeout_at;
+
+use crate::{
+    body::{BodyBounds, Outgoing, RequestBody},
+    client::Client,
+    connection::Link,
+    errors::{self, Problem},
+    gateway::Gateway,
+    headers,
+    metrics::{InFlight, Metrics},
+    path,
+    request_id::{RequestId, X_REQUEST_ID},
+    site::{Route, RouteKind, Site},
+};
+
+const HEALTHY: Bytes = Bytes::from_static(b"API Gateway is healthy");
+/// A handler ends its calls at their deadline itself; this is for one that does not.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The value of the header that tells a handler who asks.
+pub(crate) fn address_header(address: IpAddr) -> HeaderValue {
+    // An address is made of digits, letters, dots and colons.
+    HeaderValue::try_from(address.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Answers one request. Whatever goes wrong becomes a response.
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    link: &Link,
+    request: Request<Incoming>,
+) -> Response<Outgoing> {
+    let started = Instant::now();
+    link.phase.serving();
+    let in_flight = InFlight::new(Arc::clone(&gateway.metrics), Arc::clone(&link.phase));
+    let (parts, incoming) = request.into_parts();
+    let client = Client::of(link.peer, &parts.headers, &gateway.config.trusted_proxies);
+    let id = client
+        .proxied
+        .then(|| RequestId::from_proxy(&parts.headers))
+        .flatten()
+        .unwrap_or_else(RequestId::generate);
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let id_header = id.header();
+
+    let call = Call { gateway, link, client, id: &id, id_header: &id_header, started };
+    let body = call.body(incoming);
+    let (site, result) = match call.site(&parts) {
+        Ok(site) => (Some(site), None),
+        Err(problem) => (None, Some(Err(problem))),
+    };
+    let origin = site.as_ref().and_then(|site| site.cors().allowed(&parts.headers));
+    let route = site.as_ref().and_then(|site| site.find(uri.path()));
+    let result = match (result, &site) {
+        (Some(result), _) => result,
+        (None, Some(site)) => call.respond(site, route, parts, body, origin.is_some()).await,
+        (None, None) => Err(errors::UNKNOWN_HOST),
+    };
+    let mut response = result.unwrap_or_else(Problem::response);
+
+    let status = response.status();
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        link.phase.upgraded();
+    }
+    let response_headers = response.headers_mut();
+    headers::secure(response_headers);
+    if let Some(site) = &site {
+        site.cors().apply(origin, response_headers);
+    }
+    response_headers.insert(X_REQUEST_ID, id_header);
+    response.body_mut().hold(in_flight);
+
+    let took = started.elapsed();
+    match route {
+        Some(route) => route.metrics.record(status, took),
+        None => Metrics::count(&gateway.metrics.unrouted),
+    }
+    // Neither the query nor any header: they may hold secrets.
+    if status.is_server_error() {
+        tracing::warn!(target: "pingtalk::access", %method, path = uri.path(), status = status.as_u16(),
+            ms = took.as_millis(), request_id = id.as_str(), client = %client.address, "answered");
+    } else {
+        tracing::debug!(target: "pingtalk::access", %method, path = uri.path(), status = status.as_u16(),
+            ms = took.as_millis(), request_id = id.as_str(), client = %client.address, "answered");
+    }
+    response
+}
+
+/// What stays the same over the steps of one request.
+struct Call<'a> {
+    gateway: &'a Gateway,
+    link: &'a Link,
+    client: Client,
+    id: &'a RequestId,
+    id_header: &'a HeaderValue,
+    started: Instant,
+}
+
+impl Call<'_> {
+    /// The body, if there is one. From here on, leaving it unread is noticed.
+    fn body(&self, incoming: Incoming) -> Option<RequestBody> {
+        let config = &self.gateway.config;
+        (!incoming.is_end_stream()).then(|| {
+            let bounds =
+                BodyBounds { bytes: 0, idle: config.body_idle_timeout, total: config.body_timeout };
+            let budget = Arc::clone(&self.gateway.bodies);
+            RequestBody::new(incoming, bounds, budget, Arc::clone(&self.link.phase))
+        })
+    }
+
+    /// Checks the head, and finds whose it is.
+    fn site(&self, parts: &Parts) -> Result<Arc<Site>, Problem> {
+        if parts.method == Method::CONNECT {
+            return Err(errors::METHOD_NOT_ALLOWED.closing());
+        }
+        let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target > self.gateway.config.max_uri_bytes {
+            return Err(errors::URI_TOO_LONG.closing());
+        }
+        let host = host(parts)?;
+        self.gateway.sites.site(host.map(without_port)).ok_or(errors::UNKNOWN_HOST)
+    }
+
+    async fn respond(
+        &self,
+        site: &Site,
+        route: Option<&Route>,
+        parts: Parts,
+        body: Option<RequestBody>,
+        known_origin: bool,
+    ) -> Result<Response<Outgoing>, Problem> {
+        let path = parts.uri.path();
+        if path == "*" {
+            // `OPTIONS *` asks about the server as a whole (RFC 9110, section 9.3.7).
+            return Ok(no_content());
+        }
+        if !path::is_plain(path) {
+            return Err(errors::BAD_PATH);
+        }
+        if site.health() && path::exact(path, "/health") {
+            let mut response = Response::new(Outgoing::full(HEALTHY));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            return Ok(response);
+        }
+        if parts.method == Method::TRACE {
+            return Err(errors::METHOD_NOT_ALLOWED);
+        }
+        let route = route.ok_or(errors::NOT_FOUND)?;
+        if route.kind != RouteKind::Files
+            && let Some(response) = site.cors().preflight(&parts.method, known_origin)
+        {
+            return Ok(response);
+        }
+        if let Some(limit) = &route.rate_limit
+            && let Err(wait) = limit.take(self.client.address)
+        {
+            Metrics::count(&self.gateway.metrics.rate_limited);
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            return Err(errors::TOO_MANY_REQUESTS.retry_after(seconds));
+        }
+        if route.kind == RouteKind::Sockets
+            && parts.headers.contains_key(UPGRADE)
+            && !known_origin
+            && !same_origin(&parts.headers)
+        {
+            return Err(errors::ORIGIN_NOT_ALLOWED);
+        }
+        self.hand_over(route, parts, body).await
+    }
+
+    /// Reads the body, calls the handler and cleans its response.
+    async fn hand_over(
+        &self,
+        route: &Route,
+        mut parts: Parts,
+        body: Option<RequestBody>,
+    ) -> Result<Response<Outgoing>, Problem> {
+        let (body, fault) = match body {
+            None => (no_body(), None),
+            Some(mut body) => {
+                body.limit(body_limit(route, &parts.headers))?;
+                body.prefetch().await?;
+                let fault = (!body.is_end_stream()).then(|| body.fault());
+                (body.boxed(), fault)
+            }
+        };
+        let sockets = route.kind == RouteKind::Sockets;
+        parts.uri = path::origin_form(&parts.uri, route.stripped()).ok_or(errors::BAD_PATH)?;
+        headers::clean_request(&mut parts.headers, sockets);
+        if !sockets {
+            parts.extensions.remove::<OnUpgrade>();
+        }
+        let address = self.client.address;
+        let address = if address == self.link.peer {
+            self.link.peer_header.clone()
+        } else {
+            address_header(address)
+        };
+        parts.headers.insert(headers::CLIENT, address);
+        parts.headers.insert(X_REQUEST_ID, self.id_header.clone());
+        if self.client.secure {
+            parts.headers.insert(headers::SECURE, HeaderValue::from_static("1"));
+        }
+        let head_only = parts.method == Method::HEAD;
+        // A body may have taken its time to arrive; the handler's time starts when it did.
+        let began = if fault.is_some() { self.started } else { Instant::now() };
+        let deadline = began + route.deadline;
+        let context = CallContext {
+            request_id: self.id.shared(),
+            client: Some(self.client.address),
+            secure: self.client.secure,
+            deadline,
+        };
+        let call = route.handler.handle(context, Request::from_parts(parts, body));
+        let result = timeout_at((deadline + GRACE).into(), call).await;
+        // What the client did wrong explains whatever the handler made of it.
+        if let Some(problem) = fault.and_then(|fault| fault.problem()) {
+            return Err(problem);
+        }
+        let response = result.map_err(|_| errors::DEADLINE)??;
+        clean(response, head_only, sockets)
+    }
+}
+
+/// The handler's response as it may leave the house.
+fn clean(
+    response: Response<Body>,
+    head_only: bool,
+    sockets: bool,
+) -> Result<Response<Outgoing>, Problem> {
+    let status = response.status();
+    let upgrade = status == StatusCode::SWITCHING_PROTOCOLS;
+    if status.is_informational() && !(upgrade && sockets) {
+        tracing::warn!(%status, "a handler answered with a status that is not a final one");
+        return Err(errors::INTERNAL);
+    }
+    let (mut parts, body) = response.into_parts();
+    if !upgrade {
+        let computed = !head_only && body.size_hint().exact().is_some();
+        headers::clean_response(&mut parts.headers, computed);
+    }
+    Ok(Response::from_parts(parts, Outgoing::stream(body)))
+}
+
+fn body_limit(route: &Route, headers: &HeaderMap) -> u64 {
+    let json = route.max_json_bytes.filter(|_| {
+        headers.get(CONTENT_TYPE).is_some_and(|value| {
+            let media_type = value.as_bytes().split(|byte| *byte == b';').next();
+            media_type.is_some_and(|media_type| {
+                media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+            })
+        })
+    });
+    json.map_or(route.max_body_bytes, |json| json.min(route.max_body_bytes))
+}
+
+/// The host that is asked for: the target's own in absolute form, else the `Host` header, which
+/// must be there once (RFC 9112, section 3.2).
+fn host(parts: &Parts) -> Result<Option<&str>, Problem> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let host = hosts.next().map(|host| host.to_str().map_err(|_| errors::BAD_HOST));
+    let host = host.transpose()?;
+    let absent_is_fine = parts.version < Version::HTTP_11;
+    if hosts.next().is_some() || (host.is_none() && !absent_is_fine) {
+        return Err(errors::BAD_HOST.closing());
+    }
+    let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
+    match host {
+        Some(host) if !is_host(host) => Err(errors::BAD_HOST.closing()),
+        host => Ok(host),
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(&c);
+    (1..=261).contains(&host.len()) && host.bytes().all(allowed)
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // The colons of an IPv6 address stand within brackets.
+        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// True without an `Origin` (no browser), or when it is the site's own.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    match (authority, host) {
+        (Some((_, authority)), Some(host)) => authority.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+fn no_content() -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// A body without content costs no allocation.
+fn no_body() -> Body {
+    Body::new(Empty::new().map_err(|never: std::convert::Infallible| match never {}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_host, without_port};
+
+    #[test]
+    fn hosts_are_plain() {
+        for right in ["localhost:3000", "[::1]:80", "a.example.com", "10.0.0.1"] {
+            assert!(is_host(right), "{right}");
+        }
+        for wrong in ["", "a b", "a/b", "user@host", "a,b", "a\"b"] {
+            assert!(!is_host(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ports_are_cut_off() {
+        assert_eq!(without_port("localhost:3000"), "localhost");
+        assert_eq!(without_port("[::1]:3000"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+        assert_eq!(without_port("localhost"), "localhost");
+    }
+}
