@@ -1,0 +1,64 @@
+//! The names of the keys, for messages that say which one was meant.
+
+use anyhow::{Result, bail};
+
+/// Every key of `pingtalk.toml`. Each is also an environment variable: `PINGTALK_` and the key in
+/// capitals.
+pub(super) const KEYS: [&str; 11] = [
+    "listen",
+    "data",
+    "compile_cache",
+    "public_url",
+    "threads",
+    "origins",
+    "trusted_proxies",
+    "log",
+    "log_format",
+    "drain",
+    "variables",
+];
+
+/// Keys that hold a list; in the environment its elements are separated by commas.
+pub(super) const LISTS: [&str; 2] = ["origins", "trusted_proxies"];
+
+/// Keys that hold a number.
+pub(super) const NUMBERS: [&str; 2] = ["threads", "drain"];
+
+/// Fails at the first unknown key.
+pub(super) fn check(table: &toml::Table) -> Result<()> {
+    for key in table.keys() {
+        if !KEYS.contains(&key.as_str()) {
+            bail!("unknown key `{key}`{}", nearest(key));
+        }
+    }
+    Ok(())
+}
+
+/// The most similar key, as the end of a message.
+fn nearest(key: &str) -> String {
+    let similarity = |known: &str| strsim::jaro_winkler(key, known);
+    let best = KEYS.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match best {
+        Some(best) if similarity(best) > 0.7 => format!(": did you mean `{best}`?"),
+        _ => format!(": the keys are {}", KEYS.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_told_its_neighbour() {
+        let table: toml::Table = toml::toml! { lisen = "127.0.0.1:1" };
+        assert_eq!(
+            check(&table).map_err(|error| error.to_string()),
+            Err("unknown key `lisen`: did you mean `listen`?".to_owned())
+        );
+        let table: toml::Table = toml::toml! { zzz = 1 };
+        let message = check(&table).map_err(|error| error.to_string());
+        assert!(
+            message.is_err_and(|text| text.starts_with("unknown key `zzz`: the keys are listen,"))
+        );
+    }
+}

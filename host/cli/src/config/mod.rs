@@ -1,0 +1,137 @@
+//! Where things are: `pingtalk.toml`, the same keys as environment variables, and the original's
+//! variables. The manifest says what an application is; this says where and how it runs here.
+//!
+//! Precedence: command line, environment, file, default. An unknown key fails with the nearest
+//! valid one; a value of the wrong kind fails with what it should be.
+
+mod environment;
+mod keys;
+mod secret;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+pub(crate) use secret::{Secret, generated};
+
+/// The file looked for when none is named.
+const DEFAULT_FILE: &str = "pingtalk.toml";
+
+/// Everything an operator can set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where the gateway listens.
+    pub(crate) listen: SocketAddr,
+    /// Where all data lie.
+    pub(crate) data: PathBuf,
+    /// Where compiled components are kept; none: `compiled` in the data directory.
+    pub(crate) compile_cache: Option<PathBuf>,
+    /// How clients reach this host, for the URLs handed out; none: `http://` and `listen`.
+    pub(crate) public_url: Option<String>,
+    /// Threads that serve requests; 0: one per core.
+    pub(crate) threads: usize,
+    /// Origins that browsers may call from, compared exactly; none: the manifest's.
+    pub(crate) origins: Option<Vec<String>>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// What to log, as `tracing` directives (`info`, `pingtalk_gateway=debug`).
+    pub(crate) log: String,
+    /// `text` or `json`.
+    pub(crate) log_format: LogFormat,
+    /// Seconds that calls in hand get when the host stops.
+    pub(crate) drain: u64,
+    /// Values of the manifest's variables.
+    pub(crate) variables: BTreeMap<String, Secret>,
+    /// Ports on which components are served directly, by the variable the manifest names
+    /// (`AUTH_SERVICE_PORT`, …).
+    #[serde(skip)]
+    pub(crate) direct_ports: BTreeMap<String, u16>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            data: PathBuf::from("data"),
+            compile_cache: None,
+            public_url: None,
+            threads: 0,
+            origins: None,
+            trusted_proxies: Vec::new(),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            drain: 10,
+            variables: BTreeMap::new(),
+            direct_ports: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file and the environment.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
+        let (path, required) = match file {
+            Some(path) => (path, true),
+            None => (Path::new(DEFAULT_FILE), false),
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {
+                String::new()
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} can't be read", path.display()));
+            }
+        };
+        let mut table: toml::Table =
+            text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
+        keys::check(&table).with_context(|| path.display().to_string())?;
+        environment::overlay(&mut table, &environment::process())?;
+        let mut config: Self = table
+            .try_into()
+            .with_context(|| format!("in {} or the environment", path.display()))?;
+        environment::original(&mut config, &environment::process())?;
+        Ok(config)
+    }
+
+    /// Threads that serve requests.
+    pub(crate) fn cores(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    /// How clients reach this host.
+    pub(crate) fn public_url(&self, bound: SocketAddr) -> Result<String> {
+        let Some(url) = &self.public_url else {
+            return Ok(format!("http://{bound}"));
+        };
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            bail!("public_url must start with http:// or https://, but is `{url}`");
+        }
+        Ok(url.trim_end_matches('/').to_owned())
+    }
+
+    /// Time that calls in hand get when the host stops.
+    pub(crate) fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.drain)
+    }
+}

@@ -1,0 +1,73 @@
+//! The threads that serve: one a core, each with a `current_thread` runtime, so that a request, its
+//! connection and its instance stay on one core.
+
+use std::{future::Future, sync::mpsc, thread};
+
+use anyhow::{Context, Result};
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Running core threads.
+pub(crate) struct Cores {
+    handles: Vec<Handle>,
+    threads: Vec<thread::JoinHandle<()>>,
+    finished: CancellationToken,
+}
+
+impl Cores {
+    /// Starts `count` threads.
+    pub(crate) fn start(count: usize) -> Result<Self> {
+        let finished = CancellationToken::new();
+        let (mut handles, mut threads) = (Vec::new(), Vec::new());
+        for index in 0..count.max(1) {
+            let (started, ready) = mpsc::sync_channel(1);
+            let finished = finished.clone();
+            let thread = thread::Builder::new()
+                .name(format!("core-{index}"))
+                .spawn(move || {
+                    let runtime =
+                        tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    match runtime {
+                        Ok(runtime) => runtime.block_on(async {
+                            pingtalk_runtime::enter_core(index);
+                            // The receiver waits below for just this.
+                            let _ = started.send(Ok(Handle::current()));
+                            finished.cancelled().await;
+                        }),
+                        Err(error) => {
+                            let _ = started.send(Err(error));
+                        }
+                    }
+                })
+                .context("a thread can't be started")?;
+            handles.push(ready.recv().context("a core's thread died")??);
+            threads.push(thread);
+        }
+        Ok(Self { handles, threads, finished })
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// Runs a task on a core; indices wrap around.
+    pub(crate) fn spawn<F>(&self, core: usize, task: F) -> Option<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = self.handles.get(core % self.handles.len().max(1))?;
+        Some(handle.spawn(task))
+    }
+
+    /// Ends the threads and whatever still runs on them.
+    pub(crate) fn stop(self) {
+        self.finished.cancel();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a core's thread panicked");
+            }
+        }
+    }
+}

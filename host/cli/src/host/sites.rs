@@ -1,0 +1,152 @@
+//! From a manifest to the gateway's tables of routes: the site on the gateway's port, and one for
+//! each component that has a port of its own.
+
+use std::{
+    collections::{BTreeMap, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use pingtalk_capabilities::{blobs::Blobs, calls::HttpHandler};
+use pingtalk_gateway::{
+    CorsPolicy, Match, PublicBlobs, RateLimit, RateRule, Route, Site, StaticFile, StaticFiles,
+};
+use pingtalk_manifest::{self as manifest, Component, Manifest};
+use pingtalk_runtime::Limits;
+use pingtalk_sockets::SocketServer;
+use pingtalk_tenancy::Tenant;
+
+/// The web client's files: path and content.
+const WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
+
+/// The Engine.IO path on a direct port, as the original's services have it.
+const DIRECT_SOCKET_PATH: &str = "/socket.io";
+
+/// What the sites are made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) tenant: &'a Arc<Tenant>,
+    pub(crate) sockets: &'a Arc<SocketServer>,
+    pub(crate) blobs: &'a Arc<dyn Blobs>,
+    pub(crate) origins: &'a [String],
+}
+
+impl Parts<'_> {
+    /// Everything, on the gateway's port.
+    pub(crate) fn gateway(&self) -> Site {
+        let limits: BTreeMap<&str, Arc<RateLimit>> = self
+            .manifest
+            .application
+            .host
+            .rate_limits
+            .iter()
+            .map(|(name, limit)| (name.as_str(), Arc::new(RateLimit::new(rule(*limit)))))
+            .collect();
+        let mut routes = Vec::new();
+        for trigger in &self.manifest.triggers {
+            let Some(component) = self.manifest.components.get(&trigger.component) else {
+                continue;
+            };
+            let mut route = match &trigger.route {
+                manifest::Route::Below(prefix) => {
+                    Route::service(prefix, self.tenant.component(&trigger.component))
+                }
+                manifest::Route::Exact(path) => {
+                    let mut route = Route::service(path, self.tenant.component(&trigger.component));
+                    route.matches = Match::Exact(path.clone());
+                    route.strip_prefix = false;
+                    route
+                }
+                manifest::Route::Private => continue,
+            };
+            bound(&mut route, component);
+            let bucket = component.host.http.rate_limit.as_deref();
+            route.rate_limit = bucket.and_then(|name| limits.get(name).map(Arc::clone));
+            routes.push(route);
+        }
+        for component in self.manifest.components.values() {
+            for path in &component.host.sockets.paths {
+                routes.push(self.socket_route(path));
+            }
+        }
+        let public = self.manifest.application.host.public_blobs.clone();
+        if !public.is_empty() {
+            let blobs = Arc::new(PublicBlobs::new(Arc::clone(self.blobs), public));
+            routes.push(Route::files(&format!("/blobs/{}", self.tenant.id()), blobs));
+        }
+        // An application that takes the root brings its own pages.
+        let root = Match::Below(String::new());
+        if !routes.iter().any(|route| route.matches == root) {
+            routes.push(Route::files("", web_client()));
+        }
+        Site::new(routes).with_health().with_cors(CorsPolicy::new(self.origins))
+    }
+
+    /// One component without its prefix, and the sockets if it serves them.
+    pub(crate) fn direct(&self, name: &str, component: &Component) -> Site {
+        let mut route = Route::service("", self.tenant.component(name));
+        bound(&mut route, component);
+        let mut routes = vec![route];
+        if component.host.sockets.serve {
+            routes.push(self.socket_route(DIRECT_SOCKET_PATH));
+        }
+        Site::new(routes).with_cors(CorsPolicy::new(self.origins))
+    }
+
+    fn socket_route(&self, path: &str) -> Route {
+        let mut route = Route::sockets(path, Arc::clone(self.sockets) as Arc<dyn HttpHandler>);
+        // A poll's body may hold as much as a WebSocket message (Engine.IO's maxPayload); the
+        // server refuses more.
+        route.max_body_bytes = MAX_POLL_BYTES;
+        route
+    }
+}
+
+/// Engine.IO's default `maxPayload`, and something for the packets' separators.
+const MAX_POLL_BYTES: u64 = 1_000_000 + 4_096;
+
+/// The component's bounds on its route.
+fn bound(route: &mut Route, component: &Component) {
+    let http = &component.host.http;
+    if let Some(bytes) = http.max_body {
+        route.max_body_bytes = bytes;
+    }
+    route.max_json_bytes = http.max_json;
+    route.deadline = component.host.budgets.wall_time.unwrap_or(Limits::default().wall_time);
+}
+
+fn rule(limit: manifest::RateLimit) -> RateRule {
+    RateRule { per_second: limit.requests_per_second, burst: limit.burst, ..RateRule::default() }
+}
+
+/// The web client, from the binary.
+fn web_client() -> Arc<StaticFiles> {
+    Arc::new(StaticFiles::new(WEB.iter().map(|(path, bytes)| StaticFile {
+        path,
+        content_type: content_type(path),
+        bytes,
+        etag: etag(bytes),
+    })))
+}
+
+/// By the ending: these are our own files.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("json" | "map") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Changes with the content; equal for one binary, which is all that is promised.
+fn etag(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}

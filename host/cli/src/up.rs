@@ -1,0 +1,119 @@
+//! `pingtalk up`: start everything, say where to click, serve until told to stop.
+
+use std::{net::SocketAddr, path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    ManifestOption, build,
+    config::Config,
+    host::{Bound, Host},
+    loading::Application,
+    logging,
+};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    manifest: ManifestOption,
+    /// Build the components first
+    #[arg(long)]
+    build: bool,
+    /// Where all data lie [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Threads that serve requests; 0: one per core [default: 0]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Configuration [default: pingtalk.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let started = Instant::now();
+    let mut config = Config::load(options.config.as_deref())?;
+    if let Some(data) = &options.data {
+        config.data.clone_from(data);
+    }
+    if let Some(listen) = options.listen {
+        config.listen = listen;
+    }
+    if let Some(threads) = options.threads {
+        config.threads = threads;
+    }
+    logging::start(&config)?;
+    let application = Application::read(&options.manifest.manifest)?;
+    if options.build {
+        build::build(&application, &[])?;
+    }
+    let bound = Bound::new(&config, &application)?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("the data directory {} can't be made", config.data.display()))?;
+
+    // Signals, start-up and shut-down happen here; requests are served on the cores' own threads.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Caught from the start, so that an early SIGTERM drains too.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (address, direct) = (bound.address()?, bound.direct_addresses());
+        let host = Host::start(&config, &application, bound).await?;
+        announce(&application, &config, address, &direct, started);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        eprintln!("Stopping: finishing the calls in hand (again Ctrl-C or SIGTERM: at once).");
+        tokio::select! {
+            () = host.stop(&config) => Ok(()),
+            _ = terminate.recv() => anyhow::bail!("stopped at once, calls in hand were cut off"),
+            _ = interrupt.recv() => anyhow::bail!("stopped at once, calls in hand were cut off"),
+        }
+    })
+}
+
+/// What runs where, and where to click.
+fn announce(
+    application: &Application,
+    config: &Config,
+    address: SocketAddr,
+    direct: &[(String, SocketAddr)],
+    started: Instant,
+) {
+    let manifest = &application.manifest;
+    println!(
+        "\n{} {} is running ({} ms, {} threads)\n",
+        manifest.application.name,
+        manifest.application.version,
+        started.elapsed().as_millis(),
+        config.cores()
+    );
+    let shown = if address.ip().is_unspecified() {
+        SocketAddr::from(([127, 0, 0, 1], address.port()))
+    } else {
+        address
+    };
+    println!("  open        http://{shown}");
+    for trigger in &manifest.triggers {
+        println!("  {:<11} {}", trigger.component, trigger.route);
+    }
+    for component in manifest.components.values() {
+        if let Some(path) = component.host.sockets.paths.first() {
+            println!("  {:<11} {path}", "Socket.IO");
+        }
+    }
+    for (name, address) in direct {
+        println!("  {name:<11} http://{address} (direct)");
+    }
+    println!("\n  documents   SQLite      {}", config.data.join("tenants").display());
+    println!("  events      SQLite");
+    println!("  cache       in memory");
+    println!("  blobs       files");
+    println!("\nStop with Ctrl-C.");
+}
