@@ -36,7 +36,8 @@ export class Client {
    */
   async request(method, path, { json, form, body, headers = {} } = {}) {
     const sent = await encode({ json, form, body });
-    const all = { ...sent.headers, ...(this.cookie ? { cookie: this.cookie } : {}), ...headers };
+    const given = { ...sent.headers, ...(this.cookie ? { cookie: this.cookie } : {}), ...headers };
+    const all = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     return new Promise((resolve, reject) => {
       const outgoing = httpRequest(
         this.base + path,

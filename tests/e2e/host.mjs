@@ -14,6 +14,8 @@ import { fileURLToPath } from "node:url";
 
 /** The repository, where the host finds its manifest. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+/** Compiled components, kept from one test's host to the next. */
+const COMPILED = join(tmpdir(), `pingtalk-e2e-compiled-${process.getuid?.() ?? "user"}`);
 /** The first start compiles the components. */
 const START_BOUND = 180_000;
 const STOP_BOUND = 30_000;
@@ -70,7 +72,7 @@ export class Host {
     const log = openSync(join(this.#data, "host.log"), "a");
     const child = spawn(BINARY, ["up", "--data", join(this.#data, "data"), "--listen", `127.0.0.1:${this.port}`], {
       cwd: ROOT,
-      env: { ...process.env, JWT_SECRET: SECRET },
+      env: { PINGTALK_COMPILE_CACHE: COMPILED, ...process.env, JWT_SECRET: SECRET },
       stdio: ["ignore", log, log],
     });
     closeSync(log);

@@ -18,6 +18,20 @@ export function png(width, height) {
       rows[at + 2] = 60 + Math.floor((150 * y) / height);
     }
   }
+  return encode(width, height, rows);
+}
+
+/**
+ * A small PNG that says it is large, as one does that is made to exhaust its reader's memory.
+ * @param {number} width
+ * @param {number} height
+ * @returns {Buffer}
+ */
+export function pngClaiming(width, height) {
+  return encode(width, height, Buffer.alloc(1000));
+}
+
+function encode(width, height, rows) {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
