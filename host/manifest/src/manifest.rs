@@ -26,7 +26,7 @@ pub struct Manifest {
     pub components: BTreeMap<String, Component>,
     pub(crate) file: String,
     pub(crate) locations: BTreeMap<String, Location>,
-    syntax_warnings: Vec<Finding>,
+    found_while_reading: Vec<Finding>,
 }
 
 impl Manifest {
@@ -58,7 +58,7 @@ impl Manifest {
             components,
             file: file.to_owned(),
             locations,
-            syntax_warnings: findings,
+            found_while_reading: findings,
         };
         let findings = manifest.check();
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
@@ -70,8 +70,11 @@ impl Manifest {
     /// Everything worth telling about the manifest, in the file's order.
     #[must_use]
     pub fn check(&self) -> Vec<Finding> {
-        let mut findings = self.syntax_warnings.clone();
-        findings.extend(self.check_references());
+        let mut findings = self.found_while_reading.clone();
+        let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let references = self.check_references().into_iter();
+        // What was not understood is missing elsewhere: that deserves no warning of its own.
+        findings.extend(references.filter(|f| !broken || f.severity == Severity::Error));
         findings.sort_by_key(|finding| finding.location);
         findings
     }

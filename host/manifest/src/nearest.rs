@@ -11,23 +11,30 @@ pub(crate) fn nearest<'k>(wanted: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, name)| name)
 }
 
-/// Levenshtein distance, by one row of the table at a time.
+/// Insertions, deletions, changes and swaps of neighbours (optimal string alignment), by three
+/// rows of the table at a time.
 fn edits(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, left) in left.chars().enumerate() {
-        let mut diagonal = above;
-        let mut behind = above + 1;
-        let mut next = Vec::with_capacity(row.len());
-        next.push(behind);
-        for (&up, &right) in row.iter().skip(1).zip(&right) {
-            behind = (diagonal + usize::from(left != right)).min(up + 1).min(behind + 1);
-            diagonal = up;
-            next.push(behind);
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    let mut last = None;
+    for (number, letter) in left.chars().enumerate() {
+        let mut row = vec![number + 1];
+        for (column, &other) in right.iter().enumerate() {
+            let changed = at(&above, column) + usize::from(letter != other);
+            let mut fewest = changed.min(at(&above, column + 1) + 1).min(at(&row, column) + 1);
+            let swapped =
+                column > 0 && last == Some(other) && right.get(column - 1) == Some(&letter);
+            if swapped {
+                fewest = fewest.min(at(&before, column - 1) + 1);
+            }
+            row.push(fewest);
         }
-        row = next;
+        before = std::mem::replace(&mut above, row);
+        last = Some(letter);
     }
-    row.last().copied().unwrap_or_default()
+    above.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -39,7 +46,8 @@ mod tests {
         assert_eq!(edits("", "abc"), 3);
         assert_eq!(edits("kitten", "sitting"), 3);
         assert_eq!(edits("memory", "memory"), 0);
-        assert_eq!(edits("memroy", "memory"), 2);
+        assert_eq!(edits("memroy", "memory"), 1);
+        assert_eq!(edits("ca", "abc"), 3);
     }
 
     #[test]
@@ -48,6 +56,7 @@ mod tests {
         assert_eq!(nearest("concurency", &known), Some("concurrency"));
         assert_eq!(nearest("Memory", &known), Some("memory"));
         assert_eq!(nearest("walltime", &known), Some("wall_time"));
+        assert_eq!(nearest("kye", &["key"]), Some("key"));
         assert_eq!(nearest("colour", &known), None);
     }
 }

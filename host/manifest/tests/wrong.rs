@@ -149,7 +149,7 @@ fn every_mistake_is_named_with_its_place_and_its_remedy() {
         (
             "topics = [\"book.sold\"]",
             "topics = []",
-            "spin.toml:36:37: error: component.books.tool.pingtalk.consume[0].topics: names no topic; write at least one",
+            "spin.toml:36:36: error: component.books.tool.pingtalk.consume[0].topics: names no topic; write at least one",
         ),
         (
             "blobs = [\"covers\"]\nsockets",
@@ -207,7 +207,6 @@ fn several_mistakes_are_told_at_once_in_the_files_order() {
     assert_eq!(
         lines,
         [
-            "spin.toml:13:1: warning: application.tool.pingtalk.collections[0]",
             "spin.toml:22:1: error: trigger.http[0].route",
             "spin.toml:33:14: error: component.books.tool.pingtalk.documents[0]",
             "spin.toml:39:10: error: component.books.tool.pingtalk.http.maxbody",
