@@ -57,8 +57,10 @@ impl Drop for Slot {
     }
 }
 
-/// What a request needs to know of its connection.
+/// What a request needs to know of its connection. Requests share this rather than the gateway's
+/// own parts, whose reference counts all cores would fight over.
 pub(crate) struct Link {
+    pub(crate) gateway: Gateway,
     pub(crate) peer: IpAddr,
     /// The peer as a header, for the common case that it is the client.
     pub(crate) peer_header: HeaderValue,
@@ -91,14 +93,15 @@ pub(crate) async fn run(
     let phase = Arc::new(Phase::new());
     let peer = peer.ip().to_canonical();
     let link = Arc::new(Link {
+        gateway,
         peer,
         peer_header: request::address_header(peer),
         phase: Arc::clone(&phase),
     });
     let transport = TokioIo::new(Transport::new(stream, Arc::clone(&phase), slot));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (gateway, link) = (gateway.clone(), Arc::clone(&link));
-        async move { Ok::<_, Infallible>(request::answer(&gateway, &link, request).await) }
+        let link = Arc::clone(&link);
+        async move { Ok::<_, Infallible>(request::answer(link, request).await) }
     });
     let mut connection = protocol.serve_connection(transport, service).with_upgrades();
     let mut alarm = pin!(sleep(config.header_timeout));

@@ -10,7 +10,7 @@ use std::{
 
 use http::StatusCode;
 
-use crate::phase::Phase;
+use crate::connection::Link;
 
 /// The gateway's own figures, shared by all cores.
 #[derive(Debug, Default)]
@@ -102,21 +102,18 @@ impl RouteMetrics {
 }
 
 /// One request, from its head to its response's last byte or its connection's end.
-pub(crate) struct InFlight {
-    metrics: Arc<Metrics>,
-    phase: Arc<Phase>,
-}
+pub(crate) struct InFlight(Arc<Link>);
 
 impl InFlight {
-    pub(crate) fn new(metrics: Arc<Metrics>, phase: Arc<Phase>) -> Self {
-        metrics.in_flight.fetch_add(1, Relaxed);
-        Self { metrics, phase }
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        link.gateway.metrics.in_flight.fetch_add(1, Relaxed);
+        Self(link)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.metrics.in_flight.fetch_sub(1, Relaxed);
-        self.phase.handed_over();
+        self.0.gateway.metrics.in_flight.fetch_sub(1, Relaxed);
+        self.0.phase.handed_over();
     }
 }

@@ -19,7 +19,6 @@ use crate::{
     client::Client,
     connection::Link,
     errors::{self, Problem},
-    gateway::Gateway,
     headers,
     metrics::{InFlight, Metrics},
     path,
@@ -38,14 +37,11 @@ pub(crate) fn address_header(address: IpAddr) -> HeaderValue {
 }
 
 /// Answers one request. Whatever goes wrong becomes a response.
-pub(crate) async fn answer(
-    gateway: &Gateway,
-    link: &Link,
-    request: Request<Incoming>,
-) -> Response<Outgoing> {
+pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Response<Outgoing> {
     let started = Instant::now();
     link.phase.serving();
-    let in_flight = InFlight::new(Arc::clone(&gateway.metrics), Arc::clone(&link.phase));
+    let in_flight = InFlight::new(Arc::clone(&link));
+    let gateway = &link.gateway;
     let (parts, incoming) = request.into_parts();
     let client = Client::of(link.peer, &parts.headers, &gateway.config.trusted_proxies);
     let id = client
@@ -56,7 +52,7 @@ pub(crate) async fn answer(
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let id_header = id.header();
 
-    let call = Call { gateway, link, client, id: &id, id_header: &id_header, started };
+    let call = Call { link: &link, client, id: &id, id_header: &id_header, started };
     let body = call.body(incoming);
     let (site, result) = match call.site(&parts) {
         Ok(site) => (Some(site), None),
@@ -101,7 +97,6 @@ pub(crate) async fn answer(
 
 /// What stays the same over the steps of one request.
 struct Call<'a> {
-    gateway: &'a Gateway,
     link: &'a Link,
     client: Client,
     id: &'a RequestId,
@@ -112,11 +107,11 @@ struct Call<'a> {
 impl Call<'_> {
     /// The body, if there is one. From here on, leaving it unread is noticed.
     fn body(&self, incoming: Incoming) -> Option<RequestBody> {
-        let config = &self.gateway.config;
+        let config = &self.link.gateway.config;
         (!incoming.is_end_stream()).then(|| {
             let bounds =
                 BodyBounds { bytes: 0, idle: config.body_idle_timeout, total: config.body_timeout };
-            let budget = Arc::clone(&self.gateway.bodies);
+            let budget = Arc::clone(&self.link.gateway.bodies);
             RequestBody::new(incoming, bounds, budget, Arc::clone(&self.link.phase))
         })
     }
@@ -127,11 +122,11 @@ impl Call<'_> {
             return Err(errors::METHOD_NOT_ALLOWED.closing());
         }
         let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-        if target > self.gateway.config.max_uri_bytes {
+        if target > self.link.gateway.config.max_uri_bytes {
             return Err(errors::URI_TOO_LONG.closing());
         }
         let host = host(parts)?;
-        self.gateway.sites.site(host.map(without_port)).ok_or(errors::UNKNOWN_HOST)
+        self.link.gateway.sites.site(host.map(without_port)).ok_or(errors::UNKNOWN_HOST)
     }
 
     async fn respond(
@@ -167,7 +162,7 @@ impl Call<'_> {
         if let Some(limit) = &route.rate_limit
             && let Err(wait) = limit.take(self.client.address)
         {
-            Metrics::count(&self.gateway.metrics.rate_limited);
+            Metrics::count(&self.link.gateway.metrics.rate_limited);
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             return Err(errors::TOO_MANY_REQUESTS.retry_after(seconds));
         }
@@ -189,13 +184,14 @@ impl Call<'_> {
         body: Option<RequestBody>,
     ) -> Result<Response<Outgoing>, Problem> {
         let (body, fault) = match body {
-            None => (no_body(), None),
-            Some(mut body) => {
+            // Files have no use for one, whatever its size.
+            Some(mut body) if route.kind != RouteKind::Files => {
                 body.limit(body_limit(route, &parts.headers))?;
                 body.prefetch().await?;
                 let fault = (!body.is_end_stream()).then(|| body.fault());
                 (body.boxed(), fault)
             }
+            _ => (no_body(), None),
         };
         let sockets = route.kind == RouteKind::Sockets;
         parts.uri = path::origin_form(&parts.uri, route.stripped()).ok_or(errors::BAD_PATH)?;

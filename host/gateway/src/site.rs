@@ -41,7 +41,7 @@ pub enum RouteKind {
     /// browser's upgrade from an origin that is neither allowed nor the site's own is refused,
     /// because browsers do not apply CORS to WebSockets.
     Sockets,
-    /// Files and blobs.
+    /// Files and blobs. Request bodies are not for them and stay unread.
     Files,
 }
 
@@ -107,15 +107,11 @@ impl Route {
         }
     }
 
-    /// Files below `prefix`, which they do not see.
+    /// Files below `prefix`, which they do not see. They get no request bodies either.
     #[must_use]
     pub fn files(prefix: &str, handler: Arc<dyn HttpHandler>) -> Self {
         let matches = Match::Below(prefix.trim_end_matches('/').to_owned());
-        Self {
-            strip_prefix: true,
-            max_body_bytes: 0,
-            ..Self::new(matches, handler, RouteKind::Files)
-        }
+        Self { strip_prefix: true, ..Self::new(matches, handler, RouteKind::Files) }
     }
 
     /// How many bytes of the path the handler does not see.

@@ -7,6 +7,7 @@ mod client_address;
 mod cross_origin;
 mod drain;
 mod failures;
+mod file_handles;
 mod files;
 mod limits;
 mod protocol;
