@@ -1,6 +1,8 @@
 //! Blobs: files that clients fetch by URL.
 
-use crate::{Body, Host};
+#[cfg(target_family = "wasm")] // A trait object needs no import.
+use crate::Host;
+use crate::{Body, platform::ThisHost};
 
 /// Why a blob call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,11 +68,11 @@ impl Bounds {
 /// The tenant's blobs.
 #[derive(Clone, Copy)]
 pub struct Blobs<'a> {
-    host: &'a dyn Host,
+    host: &'a ThisHost,
 }
 
 impl<'a> Blobs<'a> {
-    pub(crate) fn new(host: &'a dyn Host) -> Self {
+    pub(crate) fn new(host: &'a ThisHost) -> Self {
         Self { host }
     }
 

@@ -5,7 +5,9 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Host, log};
+#[cfg(target_family = "wasm")] // A trait object needs no import.
+use crate::Host;
+use crate::{log, platform::ThisHost};
 
 /// Why a cache call failed. Services don't see it; hosts and fakes return it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +35,11 @@ pub struct Counter {
 /// The tenant's cache.
 #[derive(Clone, Copy)]
 pub struct Cache<'a> {
-    host: &'a dyn Host,
+    host: &'a ThisHost,
 }
 
 impl<'a> Cache<'a> {
-    pub(crate) fn new(host: &'a dyn Host) -> Self {
+    pub(crate) fn new(host: &'a ThisHost) -> Self {
         Self { host }
     }
 

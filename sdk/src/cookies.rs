@@ -86,10 +86,7 @@ mod tests {
     #[test]
     fn writes_the_contracts_attributes() {
         let cookie = Cookie::new("token", "t", 86_400);
-        assert_eq!(
-            cookie.to_header(),
-            "token=t; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax"
-        );
+        assert_eq!(cookie.to_header(), "token=t; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax");
         assert!(cookie.secure(true).to_header().ends_with("; Secure"));
         assert!(Cookie::clear("token").to_header().starts_with("token=; Max-Age=0; Path=/;"));
     }

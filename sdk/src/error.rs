@@ -203,9 +203,7 @@ fn no_room() -> Error {
 impl From<DocumentError> for Error {
     fn from(error: DocumentError) -> Self {
         match error {
-            DocumentError::Unavailable(detail) => {
-                Self::unavailable(format!("documents: {detail}"))
-            }
+            DocumentError::Unavailable(detail) => Self::unavailable(format!("documents: {detail}")),
             DocumentError::DeadlineExceeded => late("documents: deadline exceeded"),
             DocumentError::QuotaExceeded => no_room(),
             // A service that lets these through did not foresee them.

@@ -71,12 +71,8 @@ pub trait Host {
     async fn cache_delete(&self, keys: Vec<String>) -> Result<(), CacheError>;
 
     /// Adds to a counter that expires `ttl_ms` after its first increment.
-    async fn cache_increment(
-        &self,
-        key: &str,
-        by: i64,
-        ttl_ms: u64,
-    ) -> Result<Counter, CacheError>;
+    async fn cache_increment(&self, key: &str, by: i64, ttl_ms: u64)
+    -> Result<Counter, CacheError>;
 
     /// Stores a blob once its content is complete.
     async fn blob_put(

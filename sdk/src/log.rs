@@ -32,7 +32,8 @@ fn line(level: &str, message: &str, fields: &[(&str, &dyn Display)]) -> String {
         let plain = !text.is_empty()
             && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\'));
         // Writing to a string can't fail.
-        let _ = if plain { write!(line, " {name}={text}") } else { write!(line, " {name}={text:?}") };
+        let _ =
+            if plain { write!(line, " {name}={text}") } else { write!(line, " {name}={text:?}") };
     }
     line
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
+#[cfg(target_family = "wasm")] // A trait object needs no import.
 use crate::Host;
+use crate::platform::ThisHost;
 
 /// Why a request brought no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,11 +80,11 @@ impl OutboundResponse {
 /// Sends requests to other servers.
 #[derive(Clone, Copy)]
 pub struct Outbound<'a> {
-    host: &'a dyn Host,
+    host: &'a ThisHost,
 }
 
 impl<'a> Outbound<'a> {
-    pub(crate) fn new(host: &'a dyn Host) -> Self {
+    pub(crate) fn new(host: &'a ThisHost) -> Self {
         Self { host }
     }
 

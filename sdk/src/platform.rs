@@ -2,8 +2,10 @@
 
 use std::{cell::OnceCell, rc::Rc};
 
+#[cfg(target_family = "wasm")] // A trait object needs no import.
+use crate::Host;
 use crate::{
-    Host, Result, VariableError,
+    Result, VariableError,
     blobs::Blobs,
     cache::Cache,
     documents::{Date, Documents, Id, Outcomes, Transaction},
@@ -12,6 +14,14 @@ use crate::{
     sockets::Sockets,
 };
 
+/// The host that handles hold. On wasm it is known at compile time: a call through a vtable would
+/// keep every import in every component, and a component must import only what it uses.
+#[cfg(target_family = "wasm")]
+pub(crate) type ThisHost = crate::wasm::WasmHost;
+/// The host that handles hold: whatever a test brings.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) type ThisHost = Box<dyn crate::Host>;
+
 /// A host's capabilities. Cheap to clone; one lives as long as its instance.
 #[derive(Clone)]
 pub struct Platform {
@@ -19,22 +29,27 @@ pub struct Platform {
 }
 
 struct Shared {
-    host: Box<dyn Host>,
+    host: ThisHost,
     /// Made from the secret on first use: reading and preparing it costs more than a lookup.
     keys: OnceCell<Keys>,
 }
 
 impl Platform {
-    /// A handle to this host.
-    #[must_use]
-    pub fn new(host: Box<dyn Host>) -> Self {
+    /// A handle to the host a component runs on.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn new(host: ThisHost) -> Self {
         Self { shared: Rc::new(Shared { host, keys: OnceCell::new() }) }
     }
 
-    /// The host itself, for calls that no helper covers.
+    /// A handle to a host of a test's own.
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
-    pub fn host(&self) -> &dyn Host {
-        self.shared.host.as_ref()
+    pub fn new(host: Box<dyn crate::Host>) -> Self {
+        Self { shared: Rc::new(Shared { host, keys: OnceCell::new() }) }
+    }
+
+    fn host(&self) -> &ThisHost {
+        &self.shared.host
     }
 
     /// The document store.

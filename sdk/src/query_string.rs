@@ -24,9 +24,8 @@ impl QueryString {
     /// Parses what follows the `?`. Parameters that are not UTF-8 are left out.
     #[must_use]
     pub fn parse(query: &str) -> Self {
-        let decode = |text: &str| {
-            percent::decode(&text.replace('+', " ")).map(std::borrow::Cow::into_owned)
-        };
+        let decode =
+            |text: &str| percent::decode(&text.replace('+', " ")).map(std::borrow::Cow::into_owned);
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).take(MAX_PARAMETERS);
         let decoded = pairs.filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -64,9 +64,10 @@ impl Head {
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         let headers = self.headers.get_all(http::header::COOKIE);
-        headers.iter().filter_map(|value| value.to_str().ok()).find_map(|value| {
-            cookies::find(value, name)
-        })
+        headers
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .find_map(|value| cookies::find(value, name))
     }
 
     /// The client's address, `unknown` when the host did not tell.

@@ -122,7 +122,8 @@ impl Router {
         if path.len() > MAX_PATH_BYTES {
             return Err(not_found());
         }
-        let method = if cx.head().method() == Method::HEAD { &Method::GET } else { cx.head().method() };
+        let method =
+            if cx.head().method() == Method::HEAD { &Method::GET } else { cx.head().method() };
         let found = self
             .routes
             .iter()

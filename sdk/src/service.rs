@@ -14,17 +14,110 @@
 #[macro_export]
 macro_rules! service {
     ($(http: $routes:path)? $(, events: $on_event:path)? $(, sockets: $sockets:path)? $(,)?) => {
-        $($crate::__export_http!($routes);)?
-        $($crate::__export_events!($on_event);)?
-        $($crate::__export_sockets!($sockets);)?
+        $($crate::__service_http!($routes);)?
+        $($crate::__service_events!($on_event);)?
+        $($crate::__service_sockets!($sockets);)?
     };
+}
+
+#[cfg(target_family = "wasm")]
+mod exports {
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __service_http {
+        ($routes:path) => {
+            const _: () = {
+                ::std::thread_local! {
+                    /// Built once: it outlives the calls.
+                    static ROUTER: ::std::rc::Rc<$crate::Router> = ::std::rc::Rc::new($routes());
+                }
+
+                struct Http;
+
+                impl $crate::wasm::bindings::http::exports::wasi::http::handler::Guest for Http {
+                    async fn handle(
+                        request: $crate::wasm::Request,
+                    ) -> ::core::result::Result<$crate::wasm::Response, $crate::wasm::ErrorCode>
+                    {
+                        let router = ROUTER.with(::core::clone::Clone::clone);
+                        $crate::wasm::handle_request(request, &router).await
+                    }
+                }
+
+                $crate::wasm::bindings::http::export!(
+                    Http with_types_in $crate::wasm::bindings::http
+                );
+            };
+        };
+    }
+
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __service_events {
+        ($on_event:path) => {
+            const _: () = {
+                use $crate::wasm::bindings::events::exports::pingtalk::events::handler;
+
+                struct Events;
+
+                impl handler::Guest for Events {
+                    async fn handle(event: handler::Event) -> handler::Disposition {
+                        $crate::wasm::handle_event(event, $on_event).await
+                    }
+                }
+
+                $crate::wasm::bindings::events::export!(
+                    Events with_types_in $crate::wasm::bindings::events
+                );
+            };
+        };
+    }
+
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __service_sockets {
+        ($service:path) => {
+            const _: () = {
+                use $crate::wasm::bindings::sockets::exports::pingtalk::sockets::handler;
+
+                struct Sockets;
+
+                impl handler::Guest for Sockets {
+                    async fn connect(
+                        handshake: handler::Handshake,
+                    ) -> ::core::result::Result<handler::Session, handler::Refusal> {
+                        $crate::wasm::connect::<$service>(handshake).await
+                    }
+
+                    async fn receive(
+                        socket: handler::Socket,
+                        message: handler::Message,
+                        wants_ack: bool,
+                    ) -> ::core::option::Option<handler::Ack> {
+                        $crate::wasm::receive::<$service>(socket, message, wants_ack).await
+                    }
+
+                    async fn disconnect(
+                        socket: handler::Socket,
+                        reason: handler::DisconnectReason,
+                    ) {
+                        $crate::wasm::disconnect::<$service>(socket, reason).await;
+                    }
+                }
+
+                $crate::wasm::bindings::sockets::export!(
+                    Sockets with_types_in $crate::wasm::bindings::sockets
+                );
+            };
+        };
+    }
 }
 
 #[cfg(not(target_family = "wasm"))]
 mod checks {
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! __export_http {
+    macro_rules! __service_http {
         ($routes:path) => {
             const _: fn() -> $crate::Router = $routes;
         };
@@ -32,7 +125,7 @@ mod checks {
 
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! __export_events {
+    macro_rules! __service_events {
         ($on_event:path) => {
             const _: () = {
                 #[allow(dead_code)]
@@ -48,7 +141,7 @@ mod checks {
 
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! __export_sockets {
+    macro_rules! __service_sockets {
         ($sockets:path) => {
             const _: () = {
                 fn check<S: $crate::sockets::SocketService>() {}

@@ -5,7 +5,9 @@ use std::future::Future;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{Error, Fields, Host, Platform, Result};
+#[cfg(target_family = "wasm")] // A trait object needs no import.
+use crate::Host;
+use crate::{Error, Fields, Platform, Result, platform::ThisHost};
 
 /// Why a socket call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -244,11 +246,11 @@ pub async fn receive<S: SocketService>(
 /// The tenant's sockets.
 #[derive(Clone, Copy)]
 pub struct Sockets<'a> {
-    host: &'a dyn Host,
+    host: &'a ThisHost,
 }
 
 impl<'a> Sockets<'a> {
-    pub(crate) fn new(host: &'a dyn Host) -> Self {
+    pub(crate) fn new(host: &'a ThisHost) -> Self {
         Self { host }
     }
 

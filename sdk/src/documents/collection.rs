@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Commit, Document, DocumentError, Filter, Outcomes, Query, Transaction};
-use crate::{Host, percent};
+#[cfg(target_family = "wasm")] // A trait object needs no import.
+use crate::Host;
+use crate::{percent, platform::ThisHost};
 
 /// A collection and the type of its documents.
 pub struct Collection<T> {
@@ -60,11 +62,11 @@ impl<T> Collection<T> {
 /// The document store.
 #[derive(Clone, Copy)]
 pub struct Documents<'a> {
-    host: &'a dyn Host,
+    host: &'a ThisHost,
 }
 
 impl<'a> Documents<'a> {
-    pub(crate) fn new(host: &'a dyn Host) -> Self {
+    pub(crate) fn new(host: &'a ThisHost) -> Self {
         Self { host }
     }
 

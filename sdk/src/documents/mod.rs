@@ -20,14 +20,10 @@ pub use {
     changes::{Change, Changes},
     collection::{Collection, Documents},
     date::Date,
-    filter::{
-        Condition, Filter, Test, all, any, eq, gt, gte, lt, lte, ne, one_of, present, size,
-    },
+    filter::{Condition, Filter, Test, all, any, eq, gt, gte, lt, lte, ne, one_of, present, size},
     id::Id,
     query::{Direction, MAX_FIND, Query, SortKey},
-    transaction::{
-        Commit, NewEvent, Operation, Outcome, Outcomes, Sequence, Transaction, Write,
-    },
+    transaction::{Commit, NewEvent, Operation, Outcome, Outcomes, Sequence, Transaction, Write},
     value::Value,
 };
 

@@ -28,10 +28,12 @@ pub(super) fn apply(
         Change::Increment(path, by) => {
             let slot = slot(document, path, || Bson::Int64(0))?;
             *slot = match slot {
-                Bson::Int32(value) => i32::try_from(*by)
-                    .ok()
-                    .and_then(|by| value.checked_add(by))
-                    .map_or_else(|| Bson::Int64(i64::from(*value).saturating_add(*by)), Bson::Int32),
+                Bson::Int32(value) => {
+                    i32::try_from(*by).ok().and_then(|by| value.checked_add(by)).map_or_else(
+                        || Bson::Int64(i64::from(*value).saturating_add(*by)),
+                        Bson::Int32,
+                    )
+                }
                 Bson::Int64(value) => Bson::Int64(value.saturating_add(*by)),
                 #[allow(clippy::cast_precision_loss)] // A double is what the field holds.
                 Bson::Double(value) => Bson::Double(*value + *by as f64),
@@ -123,7 +125,8 @@ pub(super) fn check_distinct(changes: &[Change]) -> Result<(), DocumentError> {
     paths.sort();
     for pair in paths.windows(2) {
         if let [left, right] = pair
-            && (left == right || right.strip_prefix(left.as_str()).is_some_and(|r| r.starts_with('.')))
+            && (left == right
+                || right.strip_prefix(left.as_str()).is_some_and(|r| r.starts_with('.')))
         {
             return Err(invalid(right, "is changed twice in one write"));
         }

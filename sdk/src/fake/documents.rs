@@ -162,13 +162,15 @@ impl DocumentStore {
             fields.map(|path| value(document, path).cloned().unwrap_or(Bson::Null)).collect()
         };
         let own = group(document);
-        let numbers = self.all(name).iter().filter(|other| group(other) == own).filter_map(|d| {
-            match value(d, &sequence.field)? {
+        let numbers =
+            self.all(name).iter().filter(|other| group(other) == own).filter_map(|d| match value(
+                d,
+                &sequence.field,
+            )? {
                 Bson::Int64(number) => Some(*number),
                 Bson::Int32(number) => Some(i64::from(*number)),
                 _ => None,
-            }
-        });
+            });
         let next = numbers.max().unwrap_or(0) + 1;
         document.insert(sequence.field.clone(), next);
     }

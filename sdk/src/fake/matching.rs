@@ -55,9 +55,7 @@ fn passes(document: &Document, path: &str, test: &Test) -> bool {
     };
     let compares = |wanted: &Value, accepted: fn(Ordering) -> bool, candidates: &[&Bson]| {
         let wanted = bson(wanted);
-        candidates
-            .iter()
-            .any(|value| comparable(value, &wanted) && accepted(order(value, &wanted)))
+        candidates.iter().any(|value| comparable(value, &wanted) && accepted(order(value, &wanted)))
     };
     match test {
         Test::Present(wanted) => found.is_empty() != *wanted,

@@ -4,15 +4,16 @@
 //! does not end it (see [`State`]). Every service checks; only auth changes.
 
 mod check;
+mod hmac;
 mod state;
 mod token;
 
+pub(crate) use token::Keys;
 pub use {
     check::{check, of_handshake, publish},
     state::{Revoked, State, end_others, revoke},
     token::{Issued, TTL_SECONDS, issue, issue_for, token_id},
 };
-pub(crate) use token::Keys;
 
 use crate::{Cookie, documents::Id};
 
@@ -36,8 +37,14 @@ impl Session {
     /// The room that every socket of this session is in.
     #[must_use]
     pub fn room(&self) -> String {
-        format!("session:{}", self.token_id)
+        room(&self.token_id)
     }
+}
+
+/// The room of the session whose token has this id.
+#[must_use]
+pub fn room(token_id: &str) -> String {
+    format!("session:{token_id}")
 }
 
 /// The cookie that carries a token.

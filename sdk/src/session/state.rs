@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use crate::{
     Platform,
-    documents::{
-        Changes, Collection, Date, DocumentError, Transaction, Value, eq,
-    },
+    documents::{Changes, Collection, Date, DocumentError, Transaction, Value, eq},
 };
 
 /// Most revoked tokens kept for one user. Beyond, all of the user's tokens end at once.

@@ -32,6 +32,7 @@ impl Keys {
             // Everybody could sign with it.
             return Err(VariableError::Missing("jwt_secret".to_owned()));
         }
+        super::hmac::install();
         let mut validation = Validation::new(Algorithm::HS256);
         // The dates are checked here, against the host's clock.
         validation.validate_exp = false;
@@ -75,14 +76,10 @@ pub fn issue(platform: &Platform, user: Id) -> Result<Issued> {
 pub fn issue_for(platform: &Platform, user: Id, state: &State) -> Result<Issued> {
     let issued_at = platform.now().unix_seconds().max(state.valid_from.unwrap_or(i64::MIN));
     let claims = Claims { _id: user, iat: issued_at, exp: issued_at.saturating_add(TTL_SECONDS) };
-    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &platform.keys()?.signing)
-        .map_err(|error| Error::internal(format!("token was not signed: {error}")))?;
-    let session = Session {
-        user,
-        token_id: token_id(&token),
-        issued_at,
-        expires_at: claims.exp,
-    };
+    let token =
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &platform.keys()?.signing)
+            .map_err(|error| Error::internal(format!("token was not signed: {error}")))?;
+    let session = Session { user, token_id: token_id(&token), issued_at, expires_at: claims.exp };
     Ok(Issued { token, session })
 }
 
