@@ -24,7 +24,7 @@ export class Client {
   /** @param {string} base */
   constructor(base) {
     this.base = base;
-    this.address = isLoopback(base) ? loopbackAddress() : undefined;
+    this.address = isLoopback(base) && process.platform === "linux" ? loopbackAddress() : undefined;
     this.agent = new Agent({ keepAlive: true, maxSockets: 8 });
   }
 
