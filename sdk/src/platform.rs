@@ -121,6 +121,12 @@ impl Platform {
         Id::from_bytes(bytes)
     }
 
+    /// `length` random bytes, fit for secrets.
+    #[must_use]
+    pub fn random(&self, length: usize) -> Vec<u8> {
+        self.host().random(length)
+    }
+
     /// `length` random bytes as hex, for names that must not be guessed.
     #[must_use]
     pub fn random_hex(&self, length: usize) -> String {
