@@ -9,18 +9,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { chromium } from "playwright-core";
-import { Client } from "./client.mjs";
 import { host as hostUnderTest } from "./host.mjs";
 import { connect, newEmail, PASSWORD, profileExists, signUp } from "./people.mjs";
+import { BOUND, newPerson, Person } from "./person.mjs";
 import { png } from "./pictures.mjs";
 import { Proxy } from "./proxy.mjs";
 
 const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
-/** How long anything on the page may take to appear. */
-const BOUND = 15_000;
 
 const folder = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "pingtalk-screenshots-"));
 mkdirSync(folder, { recursive: true });
@@ -86,7 +90,10 @@ describe("the web client", { timeout: 240_000 }, () => {
 
   it("invites by e-mail, cancels, and says what is wrong with an invite", async () => {
     const { page } = ada;
-    await page.getByRole("navigation").getByRole("link", { name: /People/ }).click();
+    await page
+      .getByRole("navigation")
+      .getByRole("link", { name: /People/ })
+      .click();
     await ada.invite(newEmail());
     await page.getByText("User not found!").waitFor();
     await ada.invite(ben.email);
@@ -100,7 +107,10 @@ describe("the web client", { timeout: 240_000 }, () => {
 
   it("shows the invite to the other, who accepts it", async () => {
     const { page } = ben;
-    await page.getByRole("navigation").getByRole("link", { name: /People/ }).click();
+    await page
+      .getByRole("navigation")
+      .getByRole("link", { name: /People/ })
+      .click();
     await page.getByRole("button", { name: "Accept Ada Lovelace's invite" }).waitFor();
     await shot(page, "05-invite-received");
     await page.getByRole("button", { name: "Accept Ada Lovelace's invite" }).click();
@@ -124,7 +134,7 @@ describe("the web client", { timeout: 240_000 }, () => {
   });
 
   it("shows what people write as text, never as markup", async () => {
-    await ada.say('<img src=x onerror="document.title=\'owned\'"> & https://example.com/a?b=c.');
+    await ada.say("<img src=x onerror=\"document.title='owned'\"> & https://example.com/a?b=c.");
     await ben.hears("<img src=x onerror=");
     assert.doesNotMatch(await ben.page.title(), /owned/);
     const link = ben.log().getByRole("link", { name: "https://example.com/a?b=c" });
@@ -142,7 +152,10 @@ describe("the web client", { timeout: 240_000 }, () => {
     await ben.attach("notes für Ada.txt", "text/plain", Buffer.from(text));
     await ben.send();
     const download = ada.page.waitForEvent("download", { timeout: BOUND });
-    await ada.log().getByRole("link", { name: /notes für Ada\.txt/ }).click();
+    await ada
+      .log()
+      .getByRole("link", { name: /notes für Ada\.txt/ })
+      .click();
     const saved = await download;
     assert.equal(saved.suggestedFilename(), "notes für Ada.txt");
     const file = join(folder, "downloaded.txt");
@@ -158,7 +171,10 @@ describe("the web client", { timeout: 240_000 }, () => {
   });
 
   it("makes a group, adds and removes members", async () => {
-    const [cleo, dora] = [await signUp(host.url, { firstName: "Cleo", lastName: "Wade" }), await signUp(host.url, { firstName: "Dora", lastName: "Maar" })];
+    const [cleo, dora] = [
+      await signUp(host.url, { firstName: "Cleo", lastName: "Wade" }),
+      await signUp(host.url, { firstName: "Dora", lastName: "Maar" }),
+    ];
     await Promise.all([cleo, dora].map(profileExists));
     const adaClient = await ada.client();
     await connect(adaClient, cleo);
@@ -188,7 +204,10 @@ describe("the web client", { timeout: 240_000 }, () => {
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     const { body } = await cleo.get("/chat/my-chats");
-    assert.equal(body.some(({ name }) => name === "Book club"), false);
+    assert.equal(
+      body.some(({ name }) => name === "Book club"),
+      false,
+    );
     await ben.say("Glad to be here");
     await ada.hears("Glad to be here");
     await shot(page, "10-group");
@@ -218,12 +237,19 @@ describe("the web client", { timeout: 240_000 }, () => {
     await ada.page.goto(`${host.url}/#/chat/${chat._id}`);
     await ada.hears("line 120");
     assert.equal(await ada.count("line 70"), 0);
-    await ada.page.locator(".scroller").evaluate((scroller) => { scroller.scrollTop = 0; });
+    await ada.page.locator(".scroller").evaluate((scroller) => {
+      scroller.scrollTop = 0;
+    });
     await ada.log().getByText("line 21", { exact: true }).waitFor();
-    await ada.page.locator(".scroller").evaluate((scroller) => { scroller.scrollTop = 0; });
+    await ada.page.locator(".scroller").evaluate((scroller) => {
+      scroller.scrollTop = 0;
+    });
     await ada.log().getByText("line 1", { exact: true }).waitFor();
     const lines = (await ada.log().locator(".text").allTextContents()).map((line) => Number(line.replace("line ", "")));
-    assert.deepEqual(lines, Array.from({ length: 120 }, (_, index) => index + 1));
+    assert.deepEqual(
+      lines,
+      Array.from({ length: 120 }, (_, index) => index + 1),
+    );
   });
 
   it("changes the profile, with a picture", async () => {
@@ -234,7 +260,11 @@ describe("the web client", { timeout: 240_000 }, () => {
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Missing required fields: age").waitFor();
     await page.getByLabel("Age", { exact: true }).fill("41");
-    await page.setInputFiles('input[accept^="image"]', { name: "me.png", mimeType: "image/png", buffer: png(600, 800) });
+    await page.setInputFiles('input[accept^="image"]', {
+      name: "me.png",
+      mimeType: "image/png",
+      buffer: png(600, 800),
+    });
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Your profile is saved.").waitFor();
     const picture = page.getByRole("button", { name: "Your profile" }).locator("img");
@@ -267,8 +297,10 @@ describe("the web client", { timeout: 240_000 }, () => {
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to the conversation");
     for (let presses = 0; presses < 20; presses += 1) {
       await page.keyboard.press("Tab");
-      if (/Ada Lovelace/.test(await page.evaluate(() => document.activeElement?.textContent ?? "")) &&
-        await page.evaluate(() => document.activeElement?.classList.contains("row"))) {
+      if (
+        /Ada Lovelace/.test(await page.evaluate(() => document.activeElement?.textContent ?? "")) &&
+        (await page.evaluate(() => document.activeElement?.classList.contains("row")))
+      ) {
         break;
       }
     }
@@ -353,95 +385,6 @@ describe("the web client", { timeout: 240_000 }, () => {
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   });
 });
-
-/** One person at a browser of their own. */
-class Person {
-  /** What the page threw, and what its policy refused. @type {string[]} */
-  complaints = [];
-
-  constructor(context, page, url, firstName, lastName, email) {
-    Object.assign(this, { context, page, url, firstName, lastName, email });
-    page.setDefaultTimeout(BOUND);
-    page.on("pageerror", (error) => this.complaints.push(`${firstName}: ${error.message}`));
-    page.on("console", (message) => {
-      if (/Content Security Policy/.test(message.text())) {
-        this.complaints.push(`${firstName}: ${message.text()}`);
-      }
-    });
-  }
-
-  async signUp() {
-    const { page } = this;
-    await page.goto(this.url);
-    await page.getByRole("tab", { name: "Sign up" }).click();
-    await page.getByLabel("First name").fill(this.firstName);
-    await page.getByLabel("Last name").fill(this.lastName);
-    await page.getByLabel("E-mail").fill(this.email);
-    await page.getByLabel("Password").fill(PASSWORD);
-    await page.getByRole("button", { name: "Create account" }).click();
-    await page.getByText("Connected", { exact: true }).waitFor();
-  }
-
-  async logIn() {
-    const { page } = this;
-    await page.goto(this.url);
-    await page.getByLabel("E-mail").fill(this.email);
-    await page.getByLabel("Password").fill(PASSWORD);
-    await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByText("Connected", { exact: true }).waitFor();
-  }
-
-  async invite(email) {
-    await this.page.getByLabel("Invite by e-mail").fill(email);
-    await this.page.getByRole("button", { name: "Invite", exact: true }).click();
-  }
-
-  log() {
-    return this.page.getByRole("log");
-  }
-
-  async say(text) {
-    const box = this.page.getByLabel("Message", { exact: true });
-    const lines = text.split("\n");
-    await box.click();
-    for (const [index, line] of lines.entries()) {
-      if (index > 0) {
-        await box.press("Shift+Enter");
-      }
-      await this.page.keyboard.insertText(line);
-    }
-    await box.press("Enter");
-  }
-
-  async send() {
-    await this.page.getByRole("button", { name: "Send", exact: true }).click();
-  }
-
-  async attach(name, mimeType, buffer) {
-    await this.page.setInputFiles(".composer input[type=file]", { name, mimeType, buffer });
-  }
-
-  async hears(text) {
-    await this.log().getByText(text).first().waitFor();
-  }
-
-  async count(text) {
-    return this.log().getByText(text, { exact: true }).count();
-  }
-
-  /** An HTTP client with this person's session, from another address. */
-  async client() {
-    const client = new Client(this.url);
-    const [cookie] = (await this.context.cookies()).filter(({ name }) => name === "token");
-    client.cookie = `token=${cookie.value}`;
-    return Object.assign(client, { email: this.email });
-  }
-}
-
-async function newPerson(browser, url, firstName, lastName, email = newEmail()) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 780 }, acceptDownloads: true });
-  return new Person(context, await context.newPage(), url, firstName, lastName, email);
-}
 
 async function shot(page, name) {
   writeFileSync(join(folder, `${name}.png`), await page.screenshot({ animations: "disabled" }));

@@ -99,7 +99,10 @@ async function encode({ json, form, body }) {
   if (form) {
     const encoded = new Response(form);
     const bytes = Buffer.from(await encoded.arrayBuffer());
-    return { body: bytes, headers: { "content-type": encoded.headers.get("content-type"), "content-length": bytes.length } };
+    return {
+      body: bytes,
+      headers: { "content-type": encoded.headers.get("content-type"), "content-length": bytes.length },
+    };
   }
   if (json !== undefined) {
     const bytes = Buffer.from(JSON.stringify(json));

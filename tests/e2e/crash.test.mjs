@@ -45,7 +45,9 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
       const sendSome = async () => {
         for (let id = pending.shift(); id !== undefined; id = pending.shift()) {
           try {
-            const answer = await sender.socket.timeout(10_000).emitWithAck("sendMessage", { chatId: group, text: id, clientMessageId: id });
+            const answer = await sender.socket
+              .timeout(10_000)
+              .emitWithAck("sendMessage", { chatId: group, text: id, clientMessageId: id });
             assert.equal(answer.ok, true, JSON.stringify(answer));
             acked.set(id, answer.message);
           } catch (error) {
@@ -81,7 +83,11 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
     assert.ok(unanswered > 0, "no kill hit a message on its way");
 
     const stored = await wholeHistory(ben, group);
-    assert.deepEqual(stored.map(({ seq }) => seq), stored.map((_, n) => n + 1), "numbered without gap, in order");
+    assert.deepEqual(
+      stored.map(({ seq }) => seq),
+      stored.map((_, n) => n + 1),
+      "numbered without gap, in order",
+    );
     const byId = new Map(stored.map((message) => [message.text, message]));
     assert.equal(stored.length, byId.size, "none is there twice");
     assert.equal(stored.length, MESSAGES);
@@ -100,7 +106,11 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
       const until = next + 20;
       // One after the other, as a client with an outbox sends.
       while (next < until) {
-        const answer = await sender.ask("sendMessage", { chatId: direct, text: `${next}`, clientMessageId: `in-order-${next}` });
+        const answer = await sender.ask("sendMessage", {
+          chatId: direct,
+          text: `${next}`,
+          clientMessageId: `in-order-${next}`,
+        });
         assert.equal(answer.ok, true);
         next += 1;
       }
@@ -114,7 +124,10 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
     await sender.send(direct, `${next}`, `in-order-${next}`);
     sockets.closeAll();
     const stored = await wholeHistory(ada, direct);
-    assert.deepEqual(stored.map(({ text }) => Number(text)), Array.from({ length: next + 1 }, (_, n) => n));
+    assert.deepEqual(
+      stored.map(({ text }) => Number(text)),
+      Array.from({ length: next + 1 }, (_, n) => n),
+    );
   });
 
   async function connectNew() {
@@ -130,7 +143,12 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
         const client = new Client(host.url);
         const emailId = newEmail();
         try {
-          const { status, body } = await client.post("/auth/signup", { firstName: "Dora", lastName: "Maar", emailId, password: PASSWORD });
+          const { status, body } = await client.post("/auth/signup", {
+            firstName: "Dora",
+            lastName: "Maar",
+            emailId,
+            password: PASSWORD,
+          });
           if (status === 201) {
             signedUp.push(Object.assign(client, { id: body.data._id, email: emailId }));
           }
@@ -183,7 +201,11 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
 
   it("drains at SIGTERM: exit code 0, and clients come back by themselves", async () => {
     const sockets = new Sockets(host.url);
-    const client = await sockets.connect(ada, { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 300 });
+    const client = await sockets.connect(ada, {
+      reconnection: true,
+      reconnectionDelay: 100,
+      reconnectionDelayMax: 300,
+    });
     const stored = await client.send(group, "before the drain");
     const code = await host.stop();
     assert.equal(code, 0);

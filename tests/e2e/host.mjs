@@ -79,7 +79,9 @@ export class Host {
     this.#child = child;
     const failed = new Promise((_, reject) => {
       child.once("error", reject);
-      child.once("exit", (code, signal) => reject(new Error(`the host ended at once (${signal ?? code}):\n${this.log()}`)));
+      child.once("exit", (code, signal) =>
+        reject(new Error(`the host ended at once (${signal ?? code}):\n${this.log()}`)),
+      );
     });
     failed.catch(() => {});
     const answers = this.#waitForHealth();

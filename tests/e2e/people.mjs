@@ -21,7 +21,12 @@ export function newEmail() {
 export async function signUp(base, { firstName = "Ada", lastName = "Lovelace" } = {}) {
   const client = new Client(base);
   const email = newEmail();
-  const { status, body } = await client.post("/auth/signup", { firstName, lastName, emailId: email, password: PASSWORD });
+  const { status, body } = await client.post("/auth/signup", {
+    firstName,
+    lastName,
+    emailId: email,
+    password: PASSWORD,
+  });
   assert.equal(status, 201, JSON.stringify(body));
   return Object.assign(client, { id: body.data._id, email, firstName, lastName });
 }

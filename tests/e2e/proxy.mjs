@@ -47,7 +47,10 @@ export class Proxy {
     const host = connect(Number(this.#host.port), this.#host.hostname);
     const pair = [client, host];
     this.#pairs.add(pair);
-    for (const [from, to] of [[client, host], [host, client]]) {
+    for (const [from, to] of [
+      [client, host],
+      [host, client],
+    ]) {
       from.setNoDelay(true);
       from.on("error", () => to.destroy());
       from.on("close", () => {

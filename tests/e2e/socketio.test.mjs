@@ -25,7 +25,9 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
   before(async () => {
     host = await hostUnderTest();
     sockets = new Sockets(host.url);
-    [ada, ben, cleo, eve] = await Promise.all(["Ada", "Ben", "Cleo", "Eve"].map((firstName) => signUp(host.url, { firstName })));
+    [ada, ben, cleo, eve] = await Promise.all(
+      ["Ada", "Ben", "Cleo", "Eve"].map((firstName) => signUp(host.url, { firstName })),
+    );
     await Promise.all([ada, ben, cleo, eve].map(profileExists));
     direct = (await connect(ada, ben))._id;
     await connect(ada, cleo);
@@ -37,7 +39,9 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
     describe(`over ${name}`, () => {
       it("delivers to everyone who joined, the sender included, once each", async () => {
         const group = (await groupChat(ada, [ben, cleo]))._id;
-        const [a, b, b2, c] = await Promise.all([ada, ben, ben, cleo].map((user) => sockets.connect(user, { transports })));
+        const [a, b, b2, c] = await Promise.all(
+          [ada, ben, ben, cleo].map((user) => sockets.connect(user, { transports })),
+        );
         await Promise.all([a, b, b2].map((one) => one.join(group)));
         const stored = await a.send(group, "  hello\n");
         await b.send(group, "hi");
@@ -52,7 +56,10 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
         assert.match(stored._id, /^[0-9a-f]{24}$/);
         assert.deepEqual(c.messages, [], "who didn't join hears nothing");
         const { body } = await cleo.get(`/chat/messages/${group}`);
-        assert.deepEqual(body.map(({ text }) => text), ["  hello\n", "hi"]);
+        assert.deepEqual(
+          body.map(({ text }) => text),
+          ["  hello\n", "hi"],
+        );
       });
 
       it("keeps the order of 200 messages, live and stored", async () => {
@@ -61,12 +68,21 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
         await Promise.all([a.join(group), b.join(group)]);
         const sent = Array.from({ length: 200 }, (_, n) => `message ${n}`);
         const stored = await Promise.all(sent.map((text) => a.send(group, text)));
-        assert.deepEqual(stored.map(({ text }) => text), sent);
-        assert.deepEqual(stored.map(({ seq }) => seq), sent.map((_, n) => n + 1));
+        assert.deepEqual(
+          stored.map(({ text }) => text),
+          sent,
+        );
+        assert.deepEqual(
+          stored.map(({ seq }) => seq),
+          sent.map((_, n) => n + 1),
+        );
         await b.until(() => b.messages.length >= 200, "200 messages");
         assert.deepEqual(b.texts(), sent);
         const { body } = await ben.get(`/chat/messages/${group}`);
-        assert.deepEqual(body.map(({ text }) => text), sent);
+        assert.deepEqual(
+          body.map(({ text }) => text),
+          sent,
+        );
       });
 
       it("delivers a file that was sent over HTTP", async () => {
@@ -103,7 +119,11 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
 
   it("works under the paths and namespaces that clients use", async () => {
     for (const options of [
-      { namespace: "/chat" }, { namespace: "/chat/" }, { path: "/chat/socket.io/" }, { path: "/socket.io" }, { namespace: "/chat/", path: "/socket.io/" },
+      { namespace: "/chat" },
+      { namespace: "/chat/" },
+      { path: "/chat/socket.io/" },
+      { path: "/socket.io" },
+      { namespace: "/chat/", path: "/socket.io/" },
     ]) {
       const a = await sockets.connect(ada, options);
       await a.join(direct);
@@ -177,8 +197,18 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
     }
 
     const shapes = [
-      [], [null], [7], ["text"], [[]], [{}], [{ chatId: 7, text: "x" }], [{ chatId: { $ne: "" }, text: "x" }], [{ chatId: "short", text: "x" }],
-      [Buffer.from("binary")], [{ chatId: Buffer.from("binary") }], [null, null, null],
+      [],
+      [null],
+      [7],
+      ["text"],
+      [[]],
+      [{}],
+      [{ chatId: 7, text: "x" }],
+      [{ chatId: { $ne: "" }, text: "x" }],
+      [{ chatId: "short", text: "x" }],
+      [Buffer.from("binary")],
+      [{ chatId: Buffer.from("binary") }],
+      [null, null, null],
     ];
     for (const event of ["joinChat", "sendMessage"]) {
       it(`${event} of a wrong shape, without harm`, async () => {
@@ -258,14 +288,23 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
       assert.ok(answer.replayed >= 20 && answer.lastSequence >= 30, JSON.stringify(answer));
       await flow;
       await b.until(() => b.messages.length >= 50, "50 messages");
-      assert.deepEqual(b.texts(), Array.from({ length: 50 }, (_, n) => `${n + 11}`), "in order, without a gap, none twice");
+      assert.deepEqual(
+        b.texts(),
+        Array.from({ length: 50 }, (_, n) => `${n + 11}`),
+        "in order, without a gap, none twice",
+      );
     });
 
     it("replays what was missed in a dropped connection", async () => {
       const network = new Proxy(host.url);
       await network.start();
       try {
-        const b = await sockets.connect(ben, { url: network.url, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 200 });
+        const b = await sockets.connect(ben, {
+          url: network.url,
+          reconnection: true,
+          reconnectionDelay: 100,
+          reconnectionDelayMax: 200,
+        });
         const a = await sockets.connect(ada);
         const { lastSequence } = await b.join(direct);
         await a.send(direct, "before");
@@ -303,7 +342,10 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
       assert.equal(status, 200);
       await a.send(group, "without Ben");
       await a.until(() => a.messages.length >= 2, "both");
-      assert.deepEqual(await b.ask("sendMessage", { chatId: group, text: "let me in" }), { ok: false, error: "Not authorized" });
+      assert.deepEqual(await b.ask("sendMessage", { chatId: group, text: "let me in" }), {
+        ok: false,
+        error: "Not authorized",
+      });
       assert.deepEqual(await b.ask("joinChat", { chatId: group }), { ok: false, error: "Not authorized" });
       assert.deepEqual(b.texts(), ["all"]);
       assert.deepEqual(b2.texts(), ["all"]);
@@ -342,7 +384,10 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
       const user = await signUp(host.url);
       const other = await signIn(user);
       const [a, b] = [await sockets.connect(user), await sockets.connect(other)];
-      const { status } = await user.patch("/auth/changePassword", { oldPassword: PASSWORD, newPassword: "Another-horse-8" });
+      const { status } = await user.patch("/auth/changePassword", {
+        oldPassword: PASSWORD,
+        newPassword: "Another-horse-8",
+      });
       assert.equal(status, 200);
       await b.until(() => b.disconnects.length > 0, "the end of the other socket");
       assert.equal((await a.ask("joinChat", { chatId: NO_ONE })).ok, false);

@@ -55,7 +55,9 @@ export class Receiver {
     const deadline = Date.now() + bound;
     while (!check()) {
       if (Date.now() > deadline) {
-        assert.fail(`${what}: not within ${bound} ms; got ${JSON.stringify([this.texts(), this.errors, this.disconnects]).slice(0, 500)}`);
+        assert.fail(
+          `${what}: not within ${bound} ms; got ${JSON.stringify([this.texts(), this.errors, this.disconnects]).slice(0, 500)}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -99,7 +101,11 @@ export class Sockets {
   /** The same without waiting. */
   open(user, { url = this.url, namespace = "", path = "/chat/socket.io", ...options } = {}) {
     const socket = io(url + namespace, {
-      path, forceNew: true, reconnection: false, extraHeaders: user.cookie ? { cookie: user.cookie } : {}, ...options,
+      path,
+      forceNew: true,
+      reconnection: false,
+      extraHeaders: user.cookie ? { cookie: user.cookie } : {},
+      ...options,
     });
     this.#open.push(socket);
     return new Receiver(socket);

@@ -13,7 +13,10 @@ const installed = join(here, "node_modules/socket.io-client");
 const { version } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
 
 describe("web/vendor", () => {
-  for (const [ours, theirs] of [["socket.io.esm.min.js", "dist/socket.io.esm.min.js"], ["socket.io-client.LICENSE.txt", "LICENSE"]]) {
+  for (const [ours, theirs] of [
+    ["socket.io.esm.min.js", "dist/socket.io.esm.min.js"],
+    ["socket.io-client.LICENSE.txt", "LICENSE"],
+  ]) {
     it(`${ours} is npm's, byte for byte`, () => {
       assert.ok(readFileSync(join(vendor, ours)).equals(readFileSync(join(installed, theirs))));
     });

@@ -20,6 +20,11 @@ export class Chats extends EventTarget {
   #chats = new Map();
   /** @type {Map<string, Message>} */
   #latest = new Map();
+  /** Whether the list has been read at all. */
+  loaded = false;
+  /** Counts what was started and what the list shows, so that a late answer never replaces a newer one. */
+  #started = 0;
+  #shown = 0;
   #reads;
   #me;
 
@@ -61,7 +66,7 @@ export class Chats extends EventTarget {
    * @param {import("./people.js").People} people
    */
   title(chat, people) {
-    return chat.chatType === "group" ? chat.name ?? "Group" : people.name(this.other(chat));
+    return chat.chatType === "group" ? (chat.name ?? "Group") : people.name(this.other(chat));
   }
 
   /**
@@ -90,10 +95,20 @@ export class Chats extends EventTarget {
 
   /** Asks the server; `added` and `removed` events name the chats that came and went. */
   async refresh() {
+    this.#started += 1;
+    const turn = this.#started;
     /** @type {Chat[]} */
     const chats = await call("GET", "/chat/my-chats");
+    if (turn < this.#shown) {
+      return;
+    }
+    this.#shown = turn;
     const before = this.#chats;
     this.#chats = new Map(chats.map((chat) => [chat._id, chat]));
+    if (this.loaded && JSON.stringify([...before]) === JSON.stringify([...this.#chats])) {
+      return;
+    }
+    this.loaded = true;
     for (const id of before.keys()) {
       if (!this.#chats.has(id)) {
         this.#latest.delete(id);
@@ -169,6 +184,7 @@ export class Chats extends EventTarget {
   /** @param {string} chatId */
   async leave(chatId) {
     await call("PUT", "/chat/leave-group", { json: { chatId } });
+    this.#edited();
     this.#chats.delete(chatId);
     this.#tell("removed", chatId);
     this.#changed();
@@ -179,6 +195,7 @@ export class Chats extends EventTarget {
    * @returns {Chat}
    */
   #put(chat) {
+    this.#edited();
     const isNew = !this.#chats.has(chat._id);
     this.#chats.set(chat._id, chat);
     if (isNew) {
@@ -188,9 +205,17 @@ export class Chats extends EventTarget {
     return chat;
   }
 
+  /** What was asked for before now is out of date. */
+  #edited() {
+    this.#started += 1;
+    this.#shown = this.#started;
+  }
+
   /** @param {Chat[]} chats */
   async #fetchPreviews(chats) {
-    const wanted = chats.filter((chat) => chat.lastMessage && !this.#latest.has(chat._id)).slice(0, PREVIEWS);
+    const wanted = chats
+      .filter((chat) => chat.lastMessage && chat.lastMessage !== this.#latest.get(chat._id)?._id)
+      .slice(0, PREVIEWS);
     const fetchSome = async () => {
       for (let chat = wanted.shift(); chat; chat = wanted.shift()) {
         try {

@@ -83,10 +83,10 @@ export class Connection extends EventTarget {
 
   /** @param {string} reason */
   #lost(reason) {
+    this.#become("offline");
     if (reason === "io client disconnect") {
       return;
     }
-    this.#become("offline");
     if (reason === "io server disconnect") {
       // A logout or a password change elsewhere, or a release that closed the socket.
       this.#checkSession();
@@ -108,7 +108,7 @@ export class Connection extends EventTarget {
 
   async #checkSession() {
     try {
-      if (await whoAmI() === null) {
+      if ((await whoAmI()) === null) {
         this.dispatchEvent(new Event("ended"));
         return;
       }

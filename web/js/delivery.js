@@ -13,24 +13,22 @@ const JOINS_AT_ONCE = 8;
 /** @param {App} app */
 export function deliver(app) {
   const { chats, connection, histories, outbox } = app;
-  const catchUp = catchUpOncePerChat(app);
+  const join = joiner(app);
 
   connection.addEventListener("message", (event) => {
-    arrived(app, /** @type {CustomEvent<Message>} */ (event).detail, catchUp);
+    arrived(app, /** @type {CustomEvent<Message>} */ (event).detail, join);
   });
   outbox.addEventListener("stored", (event) => {
-    arrived(app, /** @type {CustomEvent<Message>} */ (event).detail, catchUp);
+    arrived(app, /** @type {CustomEvent<Message>} */ (event).detail, join);
   });
-  connection.addEventListener("state", async () => {
+  connection.addEventListener("state", () => {
     if (connection.state === "online") {
-      await joinAll(chats.list().map((chat) => chat._id), catchUp);
-      await chats.refresh().catch(() => {});
+      chats.list().forEach((chat) => join(chat._id));
+      chats.refresh().catch(() => {});
     }
   });
   chats.addEventListener("added", (event) => {
-    if (connection.state === "online") {
-      catchUp(/** @type {CustomEvent<string>} */ (event).detail);
-    }
+    join(/** @type {CustomEvent<string>} */ (event).detail);
   });
   chats.addEventListener("removed", (event) => {
     const chatId = /** @type {CustomEvent<string>} */ (event).detail;
@@ -42,16 +40,16 @@ export function deliver(app) {
 /**
  * @param {App} app
  * @param {Message} message
- * @param {(chatId: string) => Promise<void>} catchUp
+ * @param {(chatId: string) => void} join
  */
-function arrived({ chats, histories, me, outbox }, message, catchUp) {
+function arrived({ chats, histories, me, outbox }, message, join) {
   if (message.senderId === me.userId) {
     outbox.settle(message.clientMessageId);
   }
   const gap = histories.arrive(message);
   chats.noteMessage(message);
   if (gap) {
-    catchUp(message.chatId);
+    join(message.chatId);
   }
   if (!chats.get(message.chatId)) {
     chats.refresh().catch(() => {});
@@ -59,53 +57,47 @@ function arrived({ chats, histories, me, outbox }, message, catchUp) {
 }
 
 /**
- * @param {string[]} chatIds
- * @param {(chatId: string) => Promise<void>} catchUp
- */
-async function joinAll(chatIds, catchUp) {
-  const waiting = [...chatIds];
-  const joinSome = async () => {
-    for (let chatId = waiting.shift(); chatId; chatId = waiting.shift()) {
-      await catchUp(chatId);
-    }
-  };
-  await Promise.all(Array.from({ length: JOINS_AT_ONCE }, joinSome));
-}
-
-/**
  * @param {App} app
- * @returns {(chatId: string) => Promise<void>} joins a chat and catches up with it; a second call meanwhile is the same one
+ * @returns {(chatId: string) => void} has a chat joined and caught up with; while it waits, again is the same
  */
-function catchUpOncePerChat({ chats, connection, histories }) {
-  /** @type {Map<string, Promise<void>>} */
-  const running = new Map();
+function joiner({ chats, connection, histories }) {
+  /** @type {Set<string>} */
+  const waiting = new Set();
+  let running = 0;
 
   /** @param {string} chatId */
-  const catchUp = async (chatId) => {
+  async function catchUp(chatId) {
     const after = histories.contiguousTo(chatId) ?? chats.latest(chatId)?.seq ?? null;
-    let answer;
-    try {
-      answer = await connection.join(chatId, after);
-    } catch {
-      return; // The connection broke; the next one joins again.
-    }
+    const answer = await connection.join(chatId, after);
     if (!answer.ok) {
-      // Removed from the group meanwhile: the list tells.
-      await chats.refresh().catch(() => {});
+      await chats.refresh(); // Removed from the group meanwhile: the list tells.
     } else if (after !== null && answer.complete === false) {
-      await histories.open(chatId, { again: true }).catch(() => {});
-    } else if (typeof answer.lastSequence === "number") {
+      await histories.open(chatId, { again: true });
+      const newest = histories.of(chatId).messages.at(-1);
+      if (newest) {
+        chats.noteMessage(newest);
+      }
+    } else {
       histories.caughtUp(chatId, answer.lastSequence);
     }
-  };
+  }
+
+  async function work() {
+    running += 1;
+    for (const chatId of waiting) {
+      waiting.delete(chatId);
+      // If it fails the connection is gone; the next one joins again.
+      await catchUp(chatId).catch(() => {});
+    }
+    running -= 1;
+  }
 
   return (chatId) => {
-    const already = running.get(chatId);
-    if (already) {
-      return already;
+    if (connection.state === "online") {
+      waiting.add(chatId);
+      if (running < JOINS_AT_ONCE) {
+        work();
+      }
     }
-    const started = catchUp(chatId).finally(() => running.delete(chatId));
-    running.set(chatId, started);
-    return started;
   };
 }

@@ -22,7 +22,11 @@ export function openDialog(title, ...content) {
         "header",
         {},
         el("h2", { id: headingId }, title),
-        el("button", { type: "button", class: "quiet", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close")),
+        el(
+          "button",
+          { type: "button", class: "quiet", "aria-label": "Close", on: { click: () => dialog.close() } },
+          icon("close"),
+        ),
       ),
       ...content,
     ),

@@ -10,7 +10,7 @@ import { compare } from "./order.js";
 
 const PAGE = 50;
 const KEEP_CHATS = 20;
-/** Where a history is cut back when new messages arrive, oldest first. */
+/** Where a history is cut back when new messages arrive, oldest first, unless somebody reads them. */
 const KEEP_MESSAGES = 600;
 
 /** One chat's messages, in order and without gaps up to `contiguousTo`. */
@@ -19,6 +19,8 @@ export class History {
   messages = [];
   hasOlder = false;
   loaded = false;
+  /** Whether somebody is looking at old messages, so that none may go. */
+  reading = false;
   /** @type {Promise<void> | null} */
   loading = null;
   /** The sequence number up to which nothing is missing since the oldest message held. */
@@ -44,7 +46,7 @@ export class History {
   }
 
   trim() {
-    if (this.messages.length > KEEP_MESSAGES) {
+    if (!this.reading && this.messages.length > KEEP_MESSAGES) {
       this.messages.splice(0, this.messages.length - KEEP_MESSAGES);
       this.hasOlder = true;
     }

@@ -14,12 +14,21 @@ export class Invites extends EventTarget {
   received = [];
   /** Whether the two lists have been read at all. */
   loaded = false;
+  /** Counts what was started and what is shown, so that a late answer never replaces a newer one. */
+  #started = 0;
+  #shown = 0;
 
   async refresh() {
+    this.#started += 1;
+    const turn = this.#started;
     const [sent, received] = await Promise.all([
       call("GET", "/request/invites/sent"),
       call("GET", "/request/invites/received"),
     ]);
+    if (turn < this.#shown) {
+      return;
+    }
+    this.#shown = turn;
     if (this.loaded && same(this.sent, sent.data) && same(this.received, received.data)) {
       return;
     }
@@ -71,6 +80,8 @@ export class Invites extends EventTarget {
  * @param {Invite[]} after
  */
 function same(before, after) {
-  return before.length === after.length &&
-    before.every((invite, index) => invite._id === after[index]._id && invite.status === after[index].status);
+  return (
+    before.length === after.length &&
+    before.every((invite, index) => invite._id === after[index]._id && invite.status === after[index].status)
+  );
 }

@@ -14,7 +14,7 @@ import { Invites } from "./invites.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Reads } from "./reads.js";
-import { announceUser, onUserChangedElsewhere, whoAmI } from "./session.js";
+import { announceUser, logOut, onUserChangedElsewhere, whoAmI } from "./session.js";
 import { shell } from "./views/shell.js";
 import { signInView } from "./views/sign-in.js";
 
@@ -56,13 +56,27 @@ function enter(me) {
     histories: new Histories(),
     outbox: new Outbox(me.userId, connection),
   };
-  onSessionEnded(sessionIsOver);
-  connection.addEventListener("ended", sessionIsOver);
+  let leaving = false;
+  const over = () => leaving || sessionIsOver();
+  const leave = async () => {
+    leaving = true; // What follows from it is no surprise.
+    connection.stop();
+    try {
+      await logOut();
+      location.assign("/");
+    } catch (error) {
+      leaving = false;
+      connection.start();
+      throw error;
+    }
+  };
+  onSessionEnded(over);
+  connection.addEventListener("ended", over);
   announceUser(me.userId);
   onUserChangedElsewhere(me.userId, () => location.reload());
 
   deliver(app);
-  root.replaceChildren(shell(app));
+  root.replaceChildren(shell(app, leave));
   keepFresh(app);
   connection.start();
 }

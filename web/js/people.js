@@ -56,7 +56,7 @@ export class People extends EventTarget {
    * @returns {string} a name to show in the middle of a sentence
    */
   shortName(userId) {
-    return userId === this.me.userId ? "You" : this.get(userId)?.firstName ?? "…";
+    return userId === this.me.userId ? "You" : (this.get(userId)?.firstName ?? "…");
   }
 
   /** @param {Profile} profile */

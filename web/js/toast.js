@@ -11,7 +11,11 @@ const AT_ONCE = 4;
  */
 export function toast(text, kind = "note") {
   const stack = /** @type {HTMLElement} */ (document.getElementById("toasts"));
-  const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss", on: { click: () => note.remove() } }, icon("close"));
+  const close = el(
+    "button",
+    { type: "button", class: "quiet", "aria-label": "Dismiss", on: { click: () => note.remove() } },
+    icon("close"),
+  );
   const note = el("div", { class: `toast ${kind}` }, el("span", {}, text), close);
   raise(stack);
   stack.append(note);

@@ -25,38 +25,84 @@ export function auth(target) {
       const bad = { firstName: "G", lastName: "H", emailId: "no address", password: "weak" };
       const attempt = (changes) => () => client().post("/auth/signup", { ...good(), ...changes });
       rows([
-        ["creates a user", attempt({ emailId: "MiXed-" + newEmail(), admin: true }), 201, (body, { headers }) => {
-          const { _id, ...rest } = body.data;
-          assert.match(_id, ID);
-          assert.match(rest.emailId, /^mixed-user-[0-9a-f]+@example\.com$/);
-          assert.deepEqual(rest, { firstName: "Grace", lastName: "Hopper", emailId: rest.emailId });
-          assert.equal(body.message, "User Registered Successfully");
-          assert.deepEqual(Object.keys(body).sort(), ["data", "message"]);
-          assert.match(headers["set-cookie"][0], /^token=ey/);
-        }],
-        ["asks for names first", () => client().post("/auth/signup", { ...bad, firstName: undefined }), 400, "Enter first and lastName"],
-        ["asks for a last name", () => client().post("/auth/signup", { ...bad, lastName: "" }), 400, "Enter first and lastName"],
-        ["then for longer ones", () => client().post("/auth/signup", bad), 400, "Name must be at least 2 characters long"],
+        [
+          "creates a user",
+          attempt({ emailId: "MiXed-" + newEmail(), admin: true }),
+          201,
+          (body, { headers }) => {
+            const { _id, ...rest } = body.data;
+            assert.match(_id, ID);
+            assert.match(rest.emailId, /^mixed-user-[0-9a-f]+@example\.com$/);
+            assert.deepEqual(rest, { firstName: "Grace", lastName: "Hopper", emailId: rest.emailId });
+            assert.equal(body.message, "User Registered Successfully");
+            assert.deepEqual(Object.keys(body).sort(), ["data", "message"]);
+            assert.match(headers["set-cookie"][0], /^token=ey/);
+          },
+        ],
+        [
+          "asks for names first",
+          () => client().post("/auth/signup", { ...bad, firstName: undefined }),
+          400,
+          "Enter first and lastName",
+        ],
+        [
+          "asks for a last name",
+          () => client().post("/auth/signup", { ...bad, lastName: "" }),
+          400,
+          "Enter first and lastName",
+        ],
+        [
+          "then for longer ones",
+          () => client().post("/auth/signup", bad),
+          400,
+          "Name must be at least 2 characters long",
+        ],
         ["then for an address", attempt({ emailId: "no address", password: "weak" }), 400, "EmailId is not valid"],
         ["asks for an address at all", attempt({ emailId: undefined }), 400, "EmailId is not valid"],
         ["then for a strong password", attempt({ password: "weak" }), 400, "Please Enter a Strong Password"],
         ["asks for a password at all", attempt({ password: undefined }), 400, "Please Enter a Strong Password"],
-        ["refuses a taken address in any case", () => client().post("/auth/signup", { ...good(), emailId: user.email.toUpperCase() }), 404, "Email Already Exists"],
-        ...["firstName", "lastName", "emailId", "password"].flatMap((field) => [{ $gt: "" }, 7, ["x"], true].map((value) => [
-          `refuses ${JSON.stringify(value)} as ${field}`, attempt({ [field]: value }), 400, SOME_MESSAGE,
-        ])),
+        [
+          "refuses a taken address in any case",
+          () => client().post("/auth/signup", { ...good(), emailId: user.email.toUpperCase() }),
+          404,
+          "Email Already Exists",
+        ],
+        ...["firstName", "lastName", "emailId", "password"].flatMap((field) =>
+          [{ $gt: "" }, 7, ["x"], true].map((value) => [
+            `refuses ${JSON.stringify(value)} as ${field}`,
+            attempt({ [field]: value }),
+            400,
+            SOME_MESSAGE,
+          ]),
+        ),
         ...["abcdefg1!", "ABCDEFG1!", "Abcdefgh!", "Abcdefgh1", "Abc1!"].map((password) => [
-          `refuses ${password}`, attempt({ password }), 400, "Please Enter a Strong Password",
+          `refuses ${password}`,
+          attempt({ password }),
+          400,
+          "Please Enter a Strong Password",
         ]),
-        ...["a@b", "@example.com", "a@@example.com", "a b@example.com", "a@example..com", `${"x".repeat(300)}@example.com`].map((emailId) => [
-          `refuses the address ${emailId.slice(0, 20)}`, attempt({ emailId }), 400, "EmailId is not valid",
+        ...[
+          "a@b",
+          "@example.com",
+          "a@@example.com",
+          "a b@example.com",
+          "a@example..com",
+          `${"x".repeat(300)}@example.com`,
+        ].map((emailId) => [
+          `refuses the address ${emailId.slice(0, 20)}`,
+          attempt({ emailId }),
+          400,
+          "EmailId is not valid",
         ]),
       ]);
 
       it("gives one of several at once the address", async () => {
         const emailId = newEmail();
-        const answers = await Promise.all(Array.from({ length: 6 }, (_, n) =>
-          client().post("/auth/signup", { ...good(), emailId: n % 2 ? emailId : emailId.toUpperCase() })));
+        const answers = await Promise.all(
+          Array.from({ length: 6 }, (_, n) =>
+            client().post("/auth/signup", { ...good(), emailId: n % 2 ? emailId : emailId.toUpperCase() }),
+          ),
+        );
         const lost = answers.filter(({ status }) => status !== 201);
         assert.equal(lost.length, 5);
         lost.forEach((answer) => expectAnswer(answer, 404, "Email Already Exists"));
@@ -78,26 +124,49 @@ export function auth(target) {
     describe("POST /auth/login", () => {
       const attempt = (fields) => () => client().post("/auth/login", fields);
       rows([
-        ["signs in, the address in any case", () => client().post("/auth/login", { emailId: user.email.toUpperCase(), password: PASSWORD }), 200, (body, { headers }) => {
-          assert.deepEqual(Object.keys(body.data).sort(), ["emailId", "id", "token"]);
-          assert.equal(body.data.id, user.id);
-          assert.equal(body.data.emailId, user.email);
-          assert.equal(body.message, "User login successful!!!");
-          assert.ok(headers["set-cookie"][0].startsWith(`token=${body.data.token};`));
-        }],
+        [
+          "signs in, the address in any case",
+          () => client().post("/auth/login", { emailId: user.email.toUpperCase(), password: PASSWORD }),
+          200,
+          (body, { headers }) => {
+            assert.deepEqual(Object.keys(body.data).sort(), ["emailId", "id", "token"]);
+            assert.equal(body.data.id, user.id);
+            assert.equal(body.data.emailId, user.email);
+            assert.equal(body.message, "User login successful!!!");
+            assert.ok(headers["set-cookie"][0].startsWith(`token=${body.data.token};`));
+          },
+        ],
         ["refuses nothing", attempt({}), 400, "Invalid Credentials"],
         ["refuses no password", () => attempt({ emailId: user.email })(), 400, "Invalid Credentials"],
         ["refuses what is no address", attempt({ emailId: "nobody", password: PASSWORD }), 400, "Invalid Credentials"],
-        ["refuses an unknown address", () => attempt({ emailId: newEmail(), password: PASSWORD })(), 400, "User not Found, Signup to continue"],
-        ["refuses a wrong password", () => attempt({ emailId: user.email, password: NEW_PASSWORD })(), 401, "Incorrect credentials"],
+        [
+          "refuses an unknown address",
+          () => attempt({ emailId: newEmail(), password: PASSWORD })(),
+          400,
+          "User not Found, Signup to continue",
+        ],
+        [
+          "refuses a wrong password",
+          () => attempt({ emailId: user.email, password: NEW_PASSWORD })(),
+          401,
+          "Incorrect credentials",
+        ],
         ["refuses an object as address", attempt({ emailId: { $gt: "" }, password: PASSWORD }), 400, SOME_MESSAGE],
-        ["refuses an object as password", () => attempt({ emailId: user.email, password: { $ne: null } })(), 400, SOME_MESSAGE],
+        [
+          "refuses an object as password",
+          () => attempt({ emailId: user.email, password: { $ne: null } })(),
+          400,
+          SOME_MESSAGE,
+        ],
       ]);
 
       it("ends after 15 attempts from one address", async () => {
         const guesser = client();
         for (let n = 1; n <= 15; n += 1) {
-          const { status, headers } = await guesser.post("/auth/login", { emailId: user.email, password: "Wrong-guess-1" });
+          const { status, headers } = await guesser.post("/auth/login", {
+            emailId: user.email,
+            password: "Wrong-guess-1",
+          });
           assert.equal(status, 401);
           assert.equal(headers["ratelimit-policy"], "15;w=900");
           assert.equal(headers["ratelimit-limit"], "15");
@@ -133,7 +202,12 @@ export function auth(target) {
       });
       rows([
         ["needs no session", () => client().post("/auth/logout"), 200, "Logout Successful"],
-        ["takes an invalid one", () => client().post("/auth/logout", {}, { headers: { cookie: "token=nonsense" } }), 200, "Logout Successful"],
+        [
+          "takes an invalid one",
+          () => client().post("/auth/logout", {}, { headers: { cookie: "token=nonsense" } }),
+          200,
+          "Logout Successful",
+        ],
       ]);
     });
 
@@ -141,9 +215,24 @@ export function auth(target) {
       const attempt = (fields) => () => user.clone().patch("/auth/changePassword", fields);
       rows([
         ["asks for both", attempt({ newPassword: NEW_PASSWORD }), 400, "Old and new passwords are required"],
-        ["asks for the new one", attempt({ oldPassword: PASSWORD, newPassword: "" }), 400, "Old and new passwords are required"],
-        ["asks for the right one", attempt({ oldPassword: "Wrong-guess-1", newPassword: NEW_PASSWORD }), 401, "Incorrect old password"],
-        ["asks for another one", attempt({ oldPassword: PASSWORD, newPassword: PASSWORD }), 400, "New password must be different"],
+        [
+          "asks for the new one",
+          attempt({ oldPassword: PASSWORD, newPassword: "" }),
+          400,
+          "Old and new passwords are required",
+        ],
+        [
+          "asks for the right one",
+          attempt({ oldPassword: "Wrong-guess-1", newPassword: NEW_PASSWORD }),
+          401,
+          "Incorrect old password",
+        ],
+        [
+          "asks for another one",
+          attempt({ oldPassword: PASSWORD, newPassword: PASSWORD }),
+          400,
+          "New password must be different",
+        ],
         ["asks for a strong one", attempt({ oldPassword: PASSWORD, newPassword: "weak" }), 400, SOME_MESSAGE],
         ["refuses an object", attempt({ oldPassword: { $ne: "" }, newPassword: NEW_PASSWORD }), 400, SOME_MESSAGE],
       ]);
@@ -160,7 +249,11 @@ export function auth(target) {
         expectAnswer(await there.get("/chat/my-chats"), 401, INVALID);
         expectAnswer(await there.get("/request/invites/sent"), 401, INVALID);
         expectAnswer(await here.get("/chat/my-chats"), 200, []);
-        expectAnswer(await client().post("/auth/login", { emailId: here.email, password: PASSWORD }), 401, "Incorrect credentials");
+        expectAnswer(
+          await client().post("/auth/login", { emailId: here.email, password: PASSWORD }),
+          401,
+          "Incorrect credentials",
+        );
         const fresh = client();
         expectAnswer(await fresh.post("/auth/login", { emailId: here.email, password: NEW_PASSWORD }), 200, () => {});
         expectAnswer(await fresh.get("/chat/my-chats"), 200, []);
@@ -170,7 +263,12 @@ export function auth(target) {
     describe("GET /auth/getUserByEmail", () => {
       const ask = (query) => () => user.clone().get(`/auth/getUserByEmail${query}`);
       rows([
-        ["finds a user in any case", () => ask(`?emailId=${user.email.toUpperCase()}`)(), 200, (body) => assert.deepEqual(body, { userId: user.id })],
+        [
+          "finds a user in any case",
+          () => ask(`?emailId=${user.email.toUpperCase()}`)(),
+          200,
+          (body) => assert.deepEqual(body, { userId: user.id }),
+        ],
         ["asks for an address", ask(""), 400, "emailId is required"],
         ["asks for one that isn't empty", ask("?emailId="), 400, "emailId is required"],
         ["knows nobody else", () => ask(`?emailId=${newEmail()}`)(), 404, "User not found"],

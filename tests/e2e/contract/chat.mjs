@@ -15,7 +15,9 @@ export function chat(target) {
     let eve;
     let direct;
     before(async () => {
-      [ada, ben, cleo, dora, eve] = await Promise.all(["Ada", "Ben", "Cleo", "Dora", "Eve"].map((firstName) => signUp(target.url, { firstName })));
+      [ada, ben, cleo, dora, eve] = await Promise.all(
+        ["Ada", "Ben", "Cleo", "Dora", "Eve"].map((firstName) => signUp(target.url, { firstName })),
+      );
       await Promise.all([ada, ben, cleo, dora, eve].map(profileExists));
       direct = await connect(ada, ben);
       await Promise.all([connect(ada, cleo), connect(ada, dora)]);
@@ -46,7 +48,9 @@ export function chat(target) {
         const [one, other] = await Promise.all([signUp(target.url), signUp(target.url)]);
         await Promise.all([one, other].map(profileExists));
         const { _id } = await connect(one, other);
-        const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => (n % 2 ? create(one, other.id) : create(other, one.id))));
+        const answers = await Promise.all(
+          Array.from({ length: 8 }, (_, n) => (n % 2 ? create(one, other.id) : create(other, one.id))),
+        );
         answers.forEach((answer) => assert.equal(expectAnswer(answer, 200, () => {})._id, _id));
         expectAnswer(await one.get("/chat/my-chats"), 200, (body) => assert.equal(body.length, 1));
       });
@@ -55,25 +59,75 @@ export function chat(target) {
     describe("POST /chat/create-group", () => {
       const create = (body) => () => ada.post("/chat/create-group", body());
       rows([
-        ["asks for a name", create(() => ({ participants: [ben.id, cleo.id] })), 400, "Group name and participants array are required"],
-        ["asks for participants", create(() => ({ name: "Club" })), 400, "Group name and participants array are required"],
-        ["asks for a list of them", create(() => ({ name: "Club", participants: ben.id })), 400, "Group name and participants array are required"],
+        [
+          "asks for a name",
+          create(() => ({ participants: [ben.id, cleo.id] })),
+          400,
+          "Group name and participants array are required",
+        ],
+        [
+          "asks for participants",
+          create(() => ({ name: "Club" })),
+          400,
+          "Group name and participants array are required",
+        ],
+        [
+          "asks for a list of them",
+          create(() => ({ name: "Club", participants: ben.id })),
+          400,
+          "Group name and participants array are required",
+        ],
         ["refuses a blank name", create(() => ({ name: "  ", participants: [ben.id, cleo.id] })), 400, SOME_MESSAGE],
-        ["refuses an object as name", create(() => ({ name: { a: 1 }, participants: [ben.id, cleo.id] })), 400, SOME_MESSAGE],
-        ["asks for two others", create(() => ({ name: "Club", participants: [ben.id] })), 400, "A group must have at least 2 other participants"],
-        ["counts everyone once", create(() => ({ name: "Club", participants: [ben.id, ben.id] })), 400, "A group must have at least 2 other participants"],
-        ["counts others only", create(() => ({ name: "Club", participants: [ben.id, ada.id] })), 400, "A group must have at least 2 other participants"],
+        [
+          "refuses an object as name",
+          create(() => ({ name: { a: 1 }, participants: [ben.id, cleo.id] })),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "asks for two others",
+          create(() => ({ name: "Club", participants: [ben.id] })),
+          400,
+          "A group must have at least 2 other participants",
+        ],
+        [
+          "counts everyone once",
+          create(() => ({ name: "Club", participants: [ben.id, ben.id] })),
+          400,
+          "A group must have at least 2 other participants",
+        ],
+        [
+          "counts others only",
+          create(() => ({ name: "Club", participants: [ben.id, ada.id] })),
+          400,
+          "A group must have at least 2 other participants",
+        ],
         ["refuses what is no id", create(() => ({ name: "Club", participants: [ben.id, "cleo"] })), 400, SOME_MESSAGE],
-        ["refuses an object as id", create(() => ({ name: "Club", participants: [ben.id, { $ne: "" }] })), 400, SOME_MESSAGE],
+        [
+          "refuses an object as id",
+          create(() => ({ name: "Club", participants: [ben.id, { $ne: "" }] })),
+          400,
+          SOME_MESSAGE,
+        ],
         ["refuses strangers", create(() => ({ name: "Club", participants: [ben.id, eve.id] })), 403, SOME_MESSAGE],
-        ["refuses people who don't exist", create(() => ({ name: "Club", participants: [ben.id, NO_ONE] })), 403, SOME_MESSAGE],
-        ["makes a group, its name trimmed", create(() => ({ name: "  Book club ", participants: [ben.id, cleo.id, ben.id, ada.id] })), 201, (body) => {
-          expectDocument(body);
-          assert.equal(body.chatType, "group");
-          assert.equal(body.name, "Book club");
-          assert.deepEqual([...body.participants].sort(), [ada.id, ben.id, cleo.id].sort());
-          assert.deepEqual(body.admins, [ada.id]);
-        }],
+        [
+          "refuses people who don't exist",
+          create(() => ({ name: "Club", participants: [ben.id, NO_ONE] })),
+          403,
+          SOME_MESSAGE,
+        ],
+        [
+          "makes a group, its name trimmed",
+          create(() => ({ name: "  Book club ", participants: [ben.id, cleo.id, ben.id, ada.id] })),
+          201,
+          (body) => {
+            expectDocument(body);
+            assert.equal(body.chatType, "group");
+            assert.equal(body.name, "Book club");
+            assert.deepEqual([...body.participants].sort(), [ada.id, ben.id, cleo.id].sort());
+            assert.deepEqual(body.admins, [ada.id]);
+          },
+        ],
       ]);
     });
 
@@ -87,18 +141,59 @@ export function chat(target) {
       rows([
         ["asks for a chat", add(one, () => ({ userIdToAdd: dora.id })), 400, "Chat ID and User ID to add are required"],
         ["asks for a user", add(one, () => ({ chatId: group._id })), 400, "Chat ID and User ID to add are required"],
-        ["knows no other group", add(one, () => ({ chatId: NO_ONE, userIdToAdd: dora.id })), 404, "Group chat not found"],
-        ["takes no direct chat for a group", add(one, () => ({ chatId: direct._id, userIdToAdd: dora.id })), 404, "Group chat not found"],
+        [
+          "knows no other group",
+          add(one, () => ({ chatId: NO_ONE, userIdToAdd: dora.id })),
+          404,
+          "Group chat not found",
+        ],
+        [
+          "takes no direct chat for a group",
+          add(one, () => ({ chatId: direct._id, userIdToAdd: dora.id })),
+          404,
+          "Group chat not found",
+        ],
         ["refuses what is no id", add(one, () => ({ chatId: "club", userIdToAdd: dora.id })), 400, SOME_MESSAGE],
         ["refuses an object", add(one, () => ({ chatId: { $ne: "" }, userIdToAdd: dora.id })), 400, SOME_MESSAGE],
-        ["is for admins", add(() => ben, () => ({ chatId: group._id, userIdToAdd: dora.id })), 403, "Only admins can add users to this group"],
-        ["is not for strangers", add(() => eve, () => ({ chatId: group._id, userIdToAdd: dora.id })), 403, "Only admins can add users to this group"],
-        ["refuses whom the admin isn't connected with", add(one, () => ({ chatId: group._id, userIdToAdd: eve.id })), 403, SOME_MESSAGE],
-        ["refuses a member", add(one, () => ({ chatId: group._id, userIdToAdd: ben.id })), 400, "User is already in the group"],
-        ["adds", add(one, () => ({ chatId: group._id, userIdToAdd: dora.id })), 200, (body) => {
-          assert.ok(body.participants.includes(dora.id));
-          assert.equal(body.participants.length, 4);
-        }],
+        [
+          "is for admins",
+          add(
+            () => ben,
+            () => ({ chatId: group._id, userIdToAdd: dora.id }),
+          ),
+          403,
+          "Only admins can add users to this group",
+        ],
+        [
+          "is not for strangers",
+          add(
+            () => eve,
+            () => ({ chatId: group._id, userIdToAdd: dora.id }),
+          ),
+          403,
+          "Only admins can add users to this group",
+        ],
+        [
+          "refuses whom the admin isn't connected with",
+          add(one, () => ({ chatId: group._id, userIdToAdd: eve.id })),
+          403,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a member",
+          add(one, () => ({ chatId: group._id, userIdToAdd: ben.id })),
+          400,
+          "User is already in the group",
+        ],
+        [
+          "adds",
+          add(one, () => ({ chatId: group._id, userIdToAdd: dora.id })),
+          200,
+          (body) => {
+            assert.ok(body.participants.includes(dora.id));
+            assert.equal(body.participants.length, 4);
+          },
+        ],
       ]);
     });
 
@@ -110,19 +205,54 @@ export function chat(target) {
       const remove = (user, body) => () => user().put("/chat/remove-from-group", body());
       const one = () => ada;
       rows([
-        ["asks for a chat", remove(one, () => ({ userIdToRemove: dora.id })), 400, "Chat ID and User ID to remove are required"],
-        ["asks for a user", remove(one, () => ({ chatId: group._id })), 400, "Chat ID and User ID to remove are required"],
+        [
+          "asks for a chat",
+          remove(one, () => ({ userIdToRemove: dora.id })),
+          400,
+          "Chat ID and User ID to remove are required",
+        ],
+        [
+          "asks for a user",
+          remove(one, () => ({ chatId: group._id })),
+          400,
+          "Chat ID and User ID to remove are required",
+        ],
         ["knows no other group", remove(one, () => ({ chatId: NO_ONE, userIdToRemove: dora.id })), 404, SOME_MESSAGE],
-        ["refuses what is no id", remove(one, () => ({ chatId: group._id, userIdToRemove: "dora" })), 400, SOME_MESSAGE],
-        ["is for admins", remove(() => ben, () => ({ chatId: group._id, userIdToRemove: dora.id })), 403, "Only admins can remove users from this group"],
-        ["is not for oneself", remove(one, () => ({ chatId: group._id, userIdToRemove: ada.id })), 400, "Use the /leave-group route to leave the chat"],
-        ["removes", remove(one, () => ({ chatId: group._id, userIdToRemove: dora.id })), 200, (body) => {
-          assert.deepEqual([...body.participants].sort(), [ada.id, ben.id, cleo.id].sort());
-        }],
+        [
+          "refuses what is no id",
+          remove(one, () => ({ chatId: group._id, userIdToRemove: "dora" })),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "is for admins",
+          remove(
+            () => ben,
+            () => ({ chatId: group._id, userIdToRemove: dora.id }),
+          ),
+          403,
+          "Only admins can remove users from this group",
+        ],
+        [
+          "is not for oneself",
+          remove(one, () => ({ chatId: group._id, userIdToRemove: ada.id })),
+          400,
+          "Use the /leave-group route to leave the chat",
+        ],
+        [
+          "removes",
+          remove(one, () => ({ chatId: group._id, userIdToRemove: dora.id })),
+          200,
+          (body) => {
+            assert.deepEqual([...body.participants].sort(), [ada.id, ben.id, cleo.id].sort());
+          },
+        ],
       ]);
       it("takes the messages away, too", async () => {
         expectAnswer(await dora.get(`/chat/messages/${group._id}`), 403, "Not authorized");
-        expectAnswer(await dora.get("/chat/my-chats"), 200, (chats) => assert.ok(chats.every(({ _id }) => _id !== group._id)));
+        expectAnswer(await dora.get("/chat/my-chats"), 200, (chats) =>
+          assert.ok(chats.every(({ _id }) => _id !== group._id)),
+        );
       });
     });
 

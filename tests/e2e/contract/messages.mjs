@@ -17,7 +17,9 @@ export function messages(target) {
     let eve;
     let direct;
     before(async () => {
-      [ada, ben, cleo, eve] = await Promise.all(["Ada", "Ben", "Cleo", "Eve"].map((firstName) => signUp(target.url, { firstName })));
+      [ada, ben, cleo, eve] = await Promise.all(
+        ["Ada", "Ben", "Cleo", "Eve"].map((firstName) => signUp(target.url, { firstName })),
+      );
       await Promise.all([ada, ben, cleo, eve].map(profileExists));
       direct = await connect(ada, ben);
       await connect(ada, cleo);
@@ -29,45 +31,114 @@ export function messages(target) {
 
     describe("POST /chat/send-file", () => {
       rows([
-        ["asks for a form", () => ada.post("/chat/send-file", { chatId: direct._id, file: "x" }), 400, "No file provided"],
+        [
+          "asks for a form",
+          () => ada.post("/chat/send-file", { chatId: direct._id, file: "x" }),
+          400,
+          "No file provided",
+        ],
         ["asks for a file", () => sendFile(ada, { chatId: direct._id }), 400, "No file provided"],
         ["asks for a chat", () => sendFile(ada, {}, file("x")), 400, "chatId is required"],
         ["knows no other chat", () => sendFile(ada, { chatId: NO_ONE }, file("x")), 404, "Chat not found"],
         ["refuses what is no id", () => sendFile(ada, { chatId: "ben" }, file("x")), 400, SOME_MESSAGE],
         ["is for participants", () => sendFile(eve, { chatId: direct._id }, file("x")), 403, "Not authorized"],
-        ["refuses a broken form", () => ada.request("POST", "/chat/send-file", {
-          body: "--x\r\nContent-Disposition: form-data; name=\"file\"", headers: { "content-type": "multipart/form-data; boundary=x" },
-        }), 400, SOME_MESSAGE],
-        ["refuses a form without a boundary", () => ada.request("POST", "/chat/send-file", {
-          body: "--x--", headers: { "content-type": "multipart/form-data" },
-        }), 400, SOME_MESSAGE],
-        ["stores text and file", () => sendFile(ada, { chatId: direct._id, text: "  see here " }, file("hello", "C:\\temp\\..\\größe ✓.txt")), 201, (body) => {
-          expectDocument(body);
-          assert.equal(body.chatId, direct._id);
-          assert.equal(body.senderId, ada.id);
-          assert.equal(body.text, "see here");
-          assert.deepEqual(body.readBy, [ada.id]);
-          assert.equal(body.file.name, "größe ✓.txt");
-          assert.equal(body.file.size, 5);
-          assert.equal(body.file.mimeType, "text/plain");
-          assert.equal(Buffer.from(body.file.data, "base64").toString(), "hello");
-        }],
-        ["takes a path off the name", () => sendFile(ada, { chatId: direct._id }, file("x", "../../etc/passwd")), 201, (body) => {
-          assert.equal(body.file.name, "passwd");
-          assert.equal(body.text ?? "", "");
-        }],
-        ["takes an empty file", () => sendFile(ada, { chatId: direct._id }, file("")), 201, (body) => assert.equal(body.file.size, 0)],
-        ["finds the type in the bytes", () => sendFile(ada, { chatId: direct._id }, { name: "a.html", type: "text/html", bytes: png(2, 2) }), 201, (body) => {
-          assert.equal(body.file.mimeType, "image/png");
-        }],
-        ["believes no picture that is none", () => sendFile(ada, { chatId: direct._id }, { name: "a.png", type: "image/png", bytes: Buffer.from("<script>alert(1)</script>") }), 201, (body) => {
-          assert.doesNotMatch(body.file.mimeType, /image|html|script/);
-        }],
-        ["takes exactly 5 MB", () => sendFile(ada, { chatId: direct._id }, { name: "a.bin", type: "application/octet-stream", bytes: Buffer.alloc(5 * MB, 7) }), 201, (body) => {
-          assert.equal(body.file.size, 5 * MB);
-          assert.ok(Buffer.from(body.file.data, "base64").equals(Buffer.alloc(5 * MB, 7)));
-        }],
-        ["refuses a byte more", () => sendFile(ada, { chatId: direct._id }, { name: "a.bin", type: "application/octet-stream", bytes: Buffer.alloc(5 * MB + 1) }), 413, SOME_MESSAGE],
+        [
+          "refuses a broken form",
+          () =>
+            ada.request("POST", "/chat/send-file", {
+              body: '--x\r\nContent-Disposition: form-data; name="file"',
+              headers: { "content-type": "multipart/form-data; boundary=x" },
+            }),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a form without a boundary",
+          () =>
+            ada.request("POST", "/chat/send-file", {
+              body: "--x--",
+              headers: { "content-type": "multipart/form-data" },
+            }),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "stores text and file",
+          () => sendFile(ada, { chatId: direct._id, text: "  see here " }, file("hello", "C:\\temp\\..\\größe ✓.txt")),
+          201,
+          (body) => {
+            expectDocument(body);
+            assert.equal(body.chatId, direct._id);
+            assert.equal(body.senderId, ada.id);
+            assert.equal(body.text, "see here");
+            assert.deepEqual(body.readBy, [ada.id]);
+            assert.equal(body.file.name, "größe ✓.txt");
+            assert.equal(body.file.size, 5);
+            assert.equal(body.file.mimeType, "text/plain");
+            assert.equal(Buffer.from(body.file.data, "base64").toString(), "hello");
+          },
+        ],
+        [
+          "takes a path off the name",
+          () => sendFile(ada, { chatId: direct._id }, file("x", "../../etc/passwd")),
+          201,
+          (body) => {
+            assert.equal(body.file.name, "passwd");
+            assert.equal(body.text ?? "", "");
+          },
+        ],
+        [
+          "takes an empty file",
+          () => sendFile(ada, { chatId: direct._id }, file("")),
+          201,
+          (body) => assert.equal(body.file.size, 0),
+        ],
+        [
+          "finds the type in the bytes",
+          () => sendFile(ada, { chatId: direct._id }, { name: "a.html", type: "text/html", bytes: png(2, 2) }),
+          201,
+          (body) => {
+            assert.equal(body.file.mimeType, "image/png");
+          },
+        ],
+        [
+          "believes no picture that is none",
+          () =>
+            sendFile(
+              ada,
+              { chatId: direct._id },
+              { name: "a.png", type: "image/png", bytes: Buffer.from("<script>alert(1)</script>") },
+            ),
+          201,
+          (body) => {
+            assert.doesNotMatch(body.file.mimeType, /image|html|script/);
+          },
+        ],
+        [
+          "takes exactly 5 MB",
+          () =>
+            sendFile(
+              ada,
+              { chatId: direct._id },
+              { name: "a.bin", type: "application/octet-stream", bytes: Buffer.alloc(5 * MB, 7) },
+            ),
+          201,
+          (body) => {
+            assert.equal(body.file.size, 5 * MB);
+            assert.ok(Buffer.from(body.file.data, "base64").equals(Buffer.alloc(5 * MB, 7)));
+          },
+        ],
+        [
+          "refuses a byte more",
+          () =>
+            sendFile(
+              ada,
+              { chatId: direct._id },
+              { name: "a.bin", type: "application/octet-stream", bytes: Buffer.alloc(5 * MB + 1) },
+            ),
+          413,
+          SOME_MESSAGE,
+        ],
       ]);
       it("moves the chat to the top", async () => {
         const [first, second] = [await groupChat(ada, [ben, cleo], "One"), await groupChat(ada, [ben, cleo], "Two")];
@@ -82,13 +153,69 @@ export function messages(target) {
     describe("GET /chat/messages/:chatId", () => {
       const of = (user, id) => () => user().get(`/chat/messages/${id()}`);
       rows([
-        ["is for participants", of(() => eve, () => direct._id), 403, "Not authorized"],
-        ["knows no other chat", of(() => ada, () => NO_ONE), 404, "Chat not found"],
-        ["refuses what is no id", of(() => ada, () => "ben"), 400, SOME_MESSAGE],
-        ["refuses a limit that is none", of(() => ada, () => `${direct._id}?limit=many`), 400, SOME_MESSAGE],
-        ["refuses a limit of nothing", of(() => ada, () => `${direct._id}?limit=0`), 400, SOME_MESSAGE],
-        ["refuses a negative limit", of(() => ada, () => `${direct._id}?limit=-5`), 400, SOME_MESSAGE],
-        ["refuses a cursor that is none", of(() => ada, () => `${direct._id}?before=yesterday`), 400, SOME_MESSAGE],
+        [
+          "is for participants",
+          of(
+            () => eve,
+            () => direct._id,
+          ),
+          403,
+          "Not authorized",
+        ],
+        [
+          "knows no other chat",
+          of(
+            () => ada,
+            () => NO_ONE,
+          ),
+          404,
+          "Chat not found",
+        ],
+        [
+          "refuses what is no id",
+          of(
+            () => ada,
+            () => "ben",
+          ),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a limit that is none",
+          of(
+            () => ada,
+            () => `${direct._id}?limit=many`,
+          ),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a limit of nothing",
+          of(
+            () => ada,
+            () => `${direct._id}?limit=0`,
+          ),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a negative limit",
+          of(
+            () => ada,
+            () => `${direct._id}?limit=-5`,
+          ),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a cursor that is none",
+          of(
+            () => ada,
+            () => `${direct._id}?before=yesterday`,
+          ),
+          400,
+          SOME_MESSAGE,
+        ],
       ]);
 
       describe("in pages", () => {
@@ -97,13 +224,20 @@ export function messages(target) {
         before(async () => {
           chat = await groupChat(ada, [ben, cleo], "Pages");
           for (let n = 1; n <= 12; n += 1) {
-            expectAnswer(await sendFile(n % 2 ? ada : ben, { chatId: chat._id, text: String(n) }, file(`${n}`, `${n}.txt`)), 201, () => {});
+            expectAnswer(
+              await sendFile(n % 2 ? ada : ben, { chatId: chat._id, text: String(n) }, file(`${n}`, `${n}.txt`)),
+              201,
+              () => {},
+            );
           }
         });
         it("gives the whole history, oldest first, numbered", async () => {
           const all = await history(cleo, "", chat._id);
           assert.deepEqual(numbers(all), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-          assert.deepEqual(all.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+          assert.deepEqual(
+            all.map(({ seq }) => seq),
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+          );
           assert.equal(Buffer.from(all[3].file.data, "base64").toString(), "4");
         });
         it("gives the newest page for a limit", async () => {
@@ -149,7 +283,7 @@ export function messages(target) {
     it("one chat's messages never show in another's", async () => {
       const other = await groupChat(ada, [ben, cleo], "Apart");
       const { body } = await sendFile(ada, { chatId: other._id }, file("apart"));
-      const [mine] = (await history(ada, "?limit=1"));
+      const [mine] = await history(ada, "?limit=1");
       assert.notEqual(mine._id, body._id);
       expectAnswer(await ada.get(`/chat/messages/${direct._id}?before=${body._id}`), 400, SOME_MESSAGE);
     });

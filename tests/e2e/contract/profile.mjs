@@ -32,7 +32,12 @@ export function profile(target) {
     describe("PUT /profile/patchProfile, before anything is stored", () => {
       rows([
         ["names what is missing, in order", patch({}), 400, "Missing required fields: about, gender, age"],
-        ["counts null and empty as missing", patch({ firstName: null, about: "", age: 3 }), 400, "Missing required fields: firstName, about, gender"],
+        [
+          "counts null and empty as missing",
+          patch({ firstName: null, about: "", age: 3 }),
+          400,
+          "Missing required fields: firstName, about, gender",
+        ],
         ["refuses an unknown field before all", patch({ firstName: null, role: "admin" }), 400, "Update not allowed"],
         ["refuses another's id", patch({ ...FULL, userId: NO_ONE }), 400, "Update not allowed"],
       ]);
@@ -41,32 +46,60 @@ export function profile(target) {
     describe("PUT /profile/patchProfile", () => {
       before(async () => expectAnswer(await patch(FULL)(), 200, () => {}));
       rows([
-        ["stores the fields", patch(FULL), 200, (body) => {
-          assert.equal(body.message, "Profile updated successfully");
-          expectDocument(body.data);
-          for (const [name, value] of Object.entries({ ...FULL, userId: user.id })) {
-            assert.deepEqual(body.data[name], value, name);
-          }
-        }],
-        ["changes one field", patch({ about: "Finds bugs." }), 200, (body) => assert.equal(body.data.about, "Finds bugs.")],
+        [
+          "stores the fields",
+          patch(FULL),
+          200,
+          (body) => {
+            assert.equal(body.message, "Profile updated successfully");
+            expectDocument(body.data);
+            for (const [name, value] of Object.entries({ ...FULL, userId: user.id })) {
+              assert.deepEqual(body.data[name], value, name);
+            }
+          },
+        ],
+        [
+          "changes one field",
+          patch({ about: "Finds bugs." }),
+          200,
+          (body) => assert.equal(body.data.about, "Finds bugs."),
+        ],
         ["takes a number as text", patch({ age: "86" }), 200, (body) => assert.equal(body.data.age, 86)],
         ...["male", "female", "other", "Male", "Female"].map((gender) => [
-          `takes ${gender}`, patch({ gender }), 200, (body) => assert.equal(body.data.gender, gender),
+          `takes ${gender}`,
+          patch({ gender }),
+          200,
+          (body) => assert.equal(body.data.gender, gender),
         ]),
-        ["takes 750 characters about", patch({ about: "ü".repeat(750) }), 200, (body) => assert.equal(body.data.about.length, 750)],
+        [
+          "takes 750 characters about",
+          patch({ about: "ü".repeat(750) }),
+          200,
+          (body) => assert.equal(body.data.about.length, 750),
+        ],
         ["refuses 751", patch({ about: "x".repeat(751) }), 400, /about/],
         ["refuses an emptied field", patch({ about: "" }), 400, "Missing required fields: about"],
         ["refuses an age that is none", patch({ age: "old" }), 400, /age/],
         ["refuses a negative age", patch({ age: -1 }), 400, /age/],
         ["refuses another gender", patch({ gender: "unicorn" }), 400, /gender/],
         ...["firstName", "lastName", "about", "gender", "age"].map((field) => [
-          `refuses an object as ${field}`, patch({ [field]: { $gt: "" } }), 400, new RegExp(field),
+          `refuses an object as ${field}`,
+          patch({ [field]: { $gt: "" } }),
+          400,
+          new RegExp(field),
         ]),
         ["takes JSON of 5 MB", patch({ about: "x".repeat(5_000_000) }), 400, /about/],
         ["refuses JSON of 11 MB", patch({ about: "x".repeat(11_000_000) }), 413, SOME_MESSAGE],
-        ["refuses a broken form", () => user.clone().request("PUT", "/profile/patchProfile", {
-          body: "--x\r\nnothing", headers: { "content-type": "multipart/form-data; boundary=x" },
-        }), 400, SOME_MESSAGE],
+        [
+          "refuses a broken form",
+          () =>
+            user.clone().request("PUT", "/profile/patchProfile", {
+              body: "--x\r\nnothing",
+              headers: { "content-type": "multipart/form-data; boundary=x" },
+            }),
+          400,
+          SOME_MESSAGE,
+        ],
       ]);
     });
 
@@ -75,15 +108,44 @@ export function profile(target) {
       rows([
         ["refuses a text", picture("my face"), 400, "Invalid profile picture format"],
         ["refuses an object", picture({ url: "x" }), 400, SOME_MESSAGE],
-        ["refuses a data URL of another type", picture("data:image/gif;base64,R0lGODlhAQABAAAAACw="), 400,
-          "Cloudinary upload failed: Invalid image format. Only JPEG, JPG, and PNG are allowed"],
-        ["refuses a data URL that is no picture", picture(dataUrl("image/png", Buffer.from("<html>"))), 400, SOME_MESSAGE],
-        ["refuses a URL of another type", picture("https://example.com/picture.gif"), 400,
-          "Cloudinary upload from URL failed: Invalid image URL. Only JPEG, JPG, and PNG URLs are allowed"],
-        ["refuses a file that is no picture", () => user.clone().request("PUT", "/profile/patchProfile", {
-          form: formOf(FULL, { field: "profilePic", name: "a.png", type: "image/png", bytes: Buffer.from("#!/bin/sh\n") }),
-        }), 400, SOME_MESSAGE],
-        ["refuses a picture of a thousand million points", picture(dataUrl("image/png", pngClaiming(32_000, 32_000))), 400, SOME_MESSAGE],
+        [
+          "refuses a data URL of another type",
+          picture("data:image/gif;base64,R0lGODlhAQABAAAAACw="),
+          400,
+          "Cloudinary upload failed: Invalid image format. Only JPEG, JPG, and PNG are allowed",
+        ],
+        [
+          "refuses a data URL that is no picture",
+          picture(dataUrl("image/png", Buffer.from("<html>"))),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a URL of another type",
+          picture("https://example.com/picture.gif"),
+          400,
+          "Cloudinary upload from URL failed: Invalid image URL. Only JPEG, JPG, and PNG URLs are allowed",
+        ],
+        [
+          "refuses a file that is no picture",
+          () =>
+            user.clone().request("PUT", "/profile/patchProfile", {
+              form: formOf(FULL, {
+                field: "profilePic",
+                name: "a.png",
+                type: "image/png",
+                bytes: Buffer.from("#!/bin/sh\n"),
+              }),
+            }),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "refuses a picture of a thousand million points",
+          picture(dataUrl("image/png", pngClaiming(32_000, 32_000))),
+          400,
+          SOME_MESSAGE,
+        ],
       ]);
 
       /** @param {any} body of a successful patch */
@@ -100,7 +162,10 @@ export function profile(target) {
         await expectPicture(expectAnswer(await picture(dataUrl("image/png", png(900, 300)))(), 200, () => {}));
       });
       it("takes a file", async () => {
-        const form = formOf({ ...FULL, about: "With a file." }, { field: "profilePic", name: "ich.png", type: "image/png", bytes: png(100, 700) });
+        const form = formOf(
+          { ...FULL, about: "With a file." },
+          { field: "profilePic", name: "ich.png", type: "image/png", bytes: png(100, 700) },
+        );
         const body = expectAnswer(await user.clone().request("PUT", "/profile/patchProfile", { form }), 200, () => {});
         assert.equal(body.data.about, "With a file.");
         assert.equal(body.data.age, 85);
@@ -148,10 +213,15 @@ export function profile(target) {
     describe("GET /profile/profile/:userId", () => {
       const of = (id) => () => user.clone().get(`/profile/profile/${id}`);
       rows([
-        ["gives a profile", () => of(user.id)(), 200, (body) => {
-          assert.deepEqual(Object.keys(body), ["data"]);
-          assert.equal(body.data.userId, user.id);
-        }],
+        [
+          "gives a profile",
+          () => of(user.id)(),
+          200,
+          (body) => {
+            assert.deepEqual(Object.keys(body), ["data"]);
+            assert.equal(body.data.userId, user.id);
+          },
+        ],
         ["knows no other", of(NO_ONE), 404, "Profile not found"],
         ["refuses what is no id", of("nobody"), 400, SOME_MESSAGE],
         ["refuses another encoding of it", of("%7B%22$gt%22:%22%22%7D"), 400, SOME_MESSAGE],

@@ -18,7 +18,8 @@ export function request(target) {
     });
     const send = (from, toEmail) => from.clone().post("/request/invite/send", { toEmail });
     const respond = (user, id, status) => user.clone().patch(`/request/respond/${id}`, { status });
-    const list = async (user, which) => expectAnswer(await user.clone().get(`/request/invites/${which}`), 200, () => {});
+    const list = async (user, which) =>
+      expectAnswer(await user.clone().get(`/request/invites/${which}`), 200, () => {});
     const newPair = async () => {
       const pair = await Promise.all([signUp(target.url), signUp(target.url)]);
       await Promise.all(pair.map(profileExists));
@@ -35,11 +36,15 @@ export function request(target) {
         ["refuses a list", () => send(ada, [ben.email]), 400, SOME_MESSAGE],
       ]);
       it("sends, the address trimmed and in any case", async () => {
-        const { data, message } = expectAnswer(await eventually(async () => {
-          const answer = await send(ada, `  ${ben.email.toUpperCase()} `);
-          assert.equal(answer.status, 201, answer.bytes.toString());
-          return answer;
-        }), 201, () => {});
+        const { data, message } = expectAnswer(
+          await eventually(async () => {
+            const answer = await send(ada, `  ${ben.email.toUpperCase()} `);
+            assert.equal(answer.status, 201, answer.bytes.toString());
+            return answer;
+          }),
+          201,
+          () => {},
+        );
         assert.equal(message, "Invite sent successfully");
         expectDocument(data);
         assert.equal(data.fromUserId, ada.id);
@@ -54,7 +59,12 @@ export function request(target) {
       });
       it("makes one request of two that cross", async () => {
         const [one, other] = await newPair();
-        const answers = await Promise.all([send(one, other.email), send(other, one.email), send(one, other.email), send(other, one.email)]);
+        const answers = await Promise.all([
+          send(one, other.email),
+          send(other, one.email),
+          send(one, other.email),
+          send(other, one.email),
+        ]);
         assert.equal(answers.filter(({ status }) => status === 201).length, 1);
         for (const answer of answers.filter(({ status }) => status !== 201)) {
           expectAnswer(answer, 400, "Invite request already exists");
@@ -80,17 +90,42 @@ export function request(target) {
       });
       rows([
         ["asks for a status", () => respond(ben, pending._id, undefined), 400, "status is required"],
-        ["asks for one of two", () => respond(ben, pending._id, "maybe"), 400, "status must be 'accepted' or 'rejected'"],
+        [
+          "asks for one of two",
+          () => respond(ben, pending._id, "maybe"),
+          400,
+          "status must be 'accepted' or 'rejected'",
+        ],
         ["refuses an object", () => respond(ben, pending._id, { $ne: "" }), 400, SOME_MESSAGE],
-        ["knows no other request", () => respond(ben, NO_ONE, "accepted"), 404, "Request not found or already responded"],
+        [
+          "knows no other request",
+          () => respond(ben, NO_ONE, "accepted"),
+          404,
+          "Request not found or already responded",
+        ],
         ["refuses what is no id", () => respond(ben, "one", "accepted"), 400, SOME_MESSAGE],
-        ["is not for the sender", () => respond(eve, pending._id, "accepted"), 404, "Request not found or already responded"],
-        ["is not for others", () => respond(ada, pending._id, "accepted"), 404, "Request not found or already responded"],
-        ["accepts", () => respond(ben, pending._id, "accepted"), 200, (body) => {
-          assert.equal(body.message, "Request accepted successfully");
-          assert.equal(body.data.status, "accepted");
-          assert.equal(body.data._id, pending._id);
-        }],
+        [
+          "is not for the sender",
+          () => respond(eve, pending._id, "accepted"),
+          404,
+          "Request not found or already responded",
+        ],
+        [
+          "is not for others",
+          () => respond(ada, pending._id, "accepted"),
+          404,
+          "Request not found or already responded",
+        ],
+        [
+          "accepts",
+          () => respond(ben, pending._id, "accepted"),
+          200,
+          (body) => {
+            assert.equal(body.message, "Request accepted successfully");
+            assert.equal(body.data.status, "accepted");
+            assert.equal(body.data._id, pending._id);
+          },
+        ],
         ["answers once", () => respond(ben, pending._id, "rejected"), 404, "Request not found or already responded"],
         ["leaves no second invite", () => send(ben, eve.email), 400, "Invite request already exists"],
       ]);
@@ -104,7 +139,9 @@ export function request(target) {
       it("takes one of several answers at once", async () => {
         const [one, other] = await newPair();
         const { _id } = await invite(one, other);
-        const answers = await Promise.all(Array.from({ length: 6 }, (_, n) => respond(other, _id, n % 2 ? "accepted" : "rejected")));
+        const answers = await Promise.all(
+          Array.from({ length: 6 }, (_, n) => respond(other, _id, n % 2 ? "accepted" : "rejected")),
+        );
         assert.equal(answers.filter(({ status }) => status === 200).length, 1);
         const [winner] = answers.filter(({ status }) => status === 200);
         const { data } = await list(one, "sent");
@@ -124,11 +161,17 @@ export function request(target) {
           assert.equal(message, "Received requests retrieved successfully");
           assert.match(source, /^(cache|database)$/);
           assert.equal(count, n + 1);
-          assert.deepEqual(data.map(({ fromUserId }) => fromUserId), others.map(({ id }) => id));
+          assert.deepEqual(
+            data.map(({ fromUserId }) => fromUserId),
+            others.map(({ id }) => id),
+          );
         }
         assert.equal((await list(one, "received")).source, "cache");
         expectAnswer(await respond(one, others[1].request, "rejected"), 200, () => {});
-        assert.deepEqual((await list(one, "received")).data.map(({ status }) => status), ["pending", "rejected", "pending"]);
+        assert.deepEqual(
+          (await list(one, "received")).data.map(({ status }) => status),
+          ["pending", "rejected", "pending"],
+        );
       });
       it("gives a cached list in the same shape", async () => {
         const [one, other] = await newPair();
@@ -156,12 +199,60 @@ export function request(target) {
       });
       const cancel = (user, id) => () => user().clone().delete(`/request/cancel/${id()}`);
       rows([
-        ["knows no other request", cancel(() => ada, () => NO_ONE), 404, "Request not found"],
-        ["refuses what is no id", cancel(() => ada, () => "one"), 400, SOME_MESSAGE],
-        ["is not for the recipient", cancel(() => eve, () => pending._id), 403, "You are not allowed to cancel this request"],
-        ["is not for others", cancel(() => ben, () => pending._id), 403, "You are not allowed to cancel this request"],
-        ["cancels", cancel(() => ada, () => pending._id), 200, "Request cancelled successfully"],
-        ["cancels once", cancel(() => ada, () => pending._id), 404, "Request not found"],
+        [
+          "knows no other request",
+          cancel(
+            () => ada,
+            () => NO_ONE,
+          ),
+          404,
+          "Request not found",
+        ],
+        [
+          "refuses what is no id",
+          cancel(
+            () => ada,
+            () => "one",
+          ),
+          400,
+          SOME_MESSAGE,
+        ],
+        [
+          "is not for the recipient",
+          cancel(
+            () => eve,
+            () => pending._id,
+          ),
+          403,
+          "You are not allowed to cancel this request",
+        ],
+        [
+          "is not for others",
+          cancel(
+            () => ben,
+            () => pending._id,
+          ),
+          403,
+          "You are not allowed to cancel this request",
+        ],
+        [
+          "cancels",
+          cancel(
+            () => ada,
+            () => pending._id,
+          ),
+          200,
+          "Request cancelled successfully",
+        ],
+        [
+          "cancels once",
+          cancel(
+            () => ada,
+            () => pending._id,
+          ),
+          404,
+          "Request not found",
+        ],
         ["makes room for another", () => send(ada, eve.email), 201, () => {}],
       ]);
       it("takes pending ones only", async () => {

@@ -59,7 +59,9 @@ export function session(target) {
 
     describe("is asked for by", () => {
       for (const [method, path] of PROTECTED) {
-        const expired = path.endsWith("changePassword") ? "Token expired, please login" : "Token Expired, please login again";
+        const expired = path.endsWith("changePassword")
+          ? "Token expired, please login"
+          : "Token Expired, please login again";
         it(`${method} ${path}`, async () => {
           expectAnswer(await call(method, path, null), 401, expired);
           expectAnswer(await call(method, path, "token="), 401, expired);
@@ -103,23 +105,32 @@ export function session(target) {
     });
 
     it("comes as a cookie for this host alone, for a day", async () => {
-      const { headers, body } = await new Client(target.url)
-        .post("/auth/login", { emailId: user.email, password: "Correct-horse-7" });
+      const { headers, body } = await new Client(target.url).post("/auth/login", {
+        emailId: user.email,
+        password: "Correct-horse-7",
+      });
       assert.equal(headers["set-cookie"].length, 1);
       const [pair, ...attributes] = headers["set-cookie"][0].split(";").map((part) => part.trim());
       assert.equal(pair, `token=${body.data.token}`);
-      const named = new Map(attributes.map((attribute) => {
-        const [name, value = true] = attribute.split("=");
-        return [name.toLowerCase(), value];
-      }));
+      const named = new Map(
+        attributes.map((attribute) => {
+          const [name, value = true] = attribute.split("=");
+          return [name.toLowerCase(), value];
+        }),
+      );
       assert.equal(named.get("path"), "/");
       assert.equal(named.get("httponly"), true);
       assert.equal(named.get("samesite"), "Lax");
       assert.equal(named.has("domain"), false);
       assert.equal(named.has("secure"), false);
-      const seconds = named.has("max-age") ? Number(named.get("max-age")) : (Date.parse(named.get("expires")) - Date.now()) / 1000;
+      const seconds = named.has("max-age")
+        ? Number(named.get("max-age"))
+        : (Date.parse(named.get("expires")) - Date.now()) / 1000;
       assert.ok(Math.abs(seconds - 86_400) < 60, `${seconds} s`);
-      const [header, claims] = body.data.token.split(".").slice(0, 2).map((part) => JSON.parse(Buffer.from(part, "base64url")));
+      const [header, claims] = body.data.token
+        .split(".")
+        .slice(0, 2)
+        .map((part) => JSON.parse(Buffer.from(part, "base64url")));
       assert.equal(header.alg, "HS256");
       assert.equal(claims._id, user.id);
       assert.equal(claims.exp - claims.iat, 86_400);

@@ -12,7 +12,12 @@ const COLOURS = 6;
  * @returns {HTMLElement}
  */
 export function avatar(id, name, picture) {
-  const initials = name.split(/\s+/).map((word) => [...word][0] ?? "").slice(0, 2).join("").toUpperCase();
+  const initials = name
+    .split(/\s+/)
+    .map((word) => [...word][0] ?? "")
+    .slice(0, 2)
+    .join("")
+    .toUpperCase();
   const node = el("span", { class: `avatar colour-${colour(id)}`, "aria-hidden": "true" }, initials);
   if (picture && /^https?:$/.test(new URL(picture, location.href).protocol)) {
     // It covers the initials, which are there again if the picture can't be had.

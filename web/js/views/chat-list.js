@@ -24,8 +24,18 @@ export function chatList(app) {
     const { chatId } = currentRoute();
     const chats = app.chats.list();
     refill(list, ...chats.map((chat) => row(app, chat, chat._id === chatId)));
-    if (chats.length === 0) {
-      list.append(el("li", { class: "empty" }, "No chats yet. Invite somebody under ", el("a", { href: "#/people" }, "People"), "."));
+    if (!app.chats.loaded) {
+      list.append(el("li", { class: "empty" }, "Loading …"));
+    } else if (chats.length === 0) {
+      list.append(
+        el(
+          "li",
+          { class: "empty" },
+          "No chats yet. Invite somebody under ",
+          el("a", { href: "#/people" }, "People"),
+          ".",
+        ),
+      );
     }
   }
 
@@ -53,7 +63,9 @@ function row(app, chat, current) {
     el(
       "a",
       {
-        class: unread ? "row unread" : "row", href: chatAddress(chat._id), "data-key": chat._id,
+        class: unread ? "row unread" : "row",
+        href: chatAddress(chat._id),
+        "data-key": chat._id,
         "aria-current": current ? "true" : null,
       },
       avatar(other ?? chat._id, title, other ? people.get(other)?.profilePic : undefined),
@@ -67,7 +79,8 @@ function row(app, chat, current) {
         "span",
         { class: "row-side" },
         latest && el("time", { datetime: latest.createdAt }, short(latest.createdAt)),
-        unread > 0 && el("span", { class: "badge" }, unread > 99 ? "99+" : unread, el("span", { class: "unseen" }, " unread")),
+        unread > 0 &&
+          el("span", { class: "badge" }, unread > 99 ? "99+" : unread, el("span", { class: "unseen" }, " unread")),
       ),
     ),
   );

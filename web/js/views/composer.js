@@ -29,12 +29,26 @@ export function composer(app, chatId, { onSend, signal }) {
   let uploading = false;
 
   const text = el("textarea", {
-    rows: 1, maxlength: LONGEST_TEXT, placeholder: "Write a message", "aria-label": "Message", enterkeyhint: "send",
+    rows: 1,
+    maxlength: LONGEST_TEXT,
+    placeholder: "Write a message",
+    "aria-label": "Message",
+    enterkeyhint: "send",
     on: { keydown: onKey, input: fit, paste: onPaste },
   });
   text.value = draft?.text ?? "";
-  const picker = el("input", { type: "file", class: "unseen", tabindex: "-1", "aria-hidden": "true", on: { change: () => choose(picker.files?.[0]) } });
-  const attach = el("button", { type: "button", class: "quiet", "aria-label": "Attach a file", on: { click: () => picker.click() } }, icon("attach"));
+  const picker = el("input", {
+    type: "file",
+    class: "unseen",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    on: { change: () => choose(picker.files?.[0]) },
+  });
+  const attach = el(
+    "button",
+    { type: "button", class: "quiet", "aria-label": "Attach a file", on: { click: () => picker.click() } },
+    icon("attach"),
+  );
   const send = el("button", { type: "submit", class: "primary", "aria-label": "Send" }, icon("send"));
   const attached = el("div", { class: "attached", hidden: true });
   const node = el(
@@ -102,7 +116,17 @@ export function composer(app, chatId, { onSend, signal }) {
     attached.hidden = file === null;
     attached.replaceChildren();
     if (file) {
-      const remove = el("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}`, disabled: uploading, on: { click: drop } }, icon("close"));
+      const remove = el(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Remove ${file.name}`,
+          disabled: uploading,
+          on: { click: drop },
+        },
+        icon("close"),
+      );
       attached.append(
         icon("file"),
         el("span", { class: "file-name" }, file.name),
@@ -181,5 +205,11 @@ export function composer(app, chatId, { onSend, signal }) {
     }
   });
   showAttached();
-  return { node, focus: () => { fit(); text.focus(); } };
+  return {
+    node,
+    focus: () => {
+      fit();
+      text.focus();
+    },
+  };
 }

@@ -10,7 +10,12 @@ const WORDS = { connecting: "Connecting …", online: "Connected", offline: "Rec
  */
 export function connectionState(connection) {
   const text = el("span", { class: "state-text" });
-  const node = el("span", { class: "state", role: "status" }, el("span", { class: "dot", "aria-hidden": "true" }), text);
+  const node = el(
+    "span",
+    { class: "state", role: "status" },
+    el("span", { class: "dot", "aria-hidden": "true" }),
+    text,
+  );
   const show = () => {
     node.dataset.state = connection.state;
     text.textContent = WORDS[connection.state];

@@ -29,12 +29,21 @@ export function conversation(app, chatId) {
     const other = chat.chatType === "direct" ? app.chats.other(chat) : null;
     const open = () => (other ? openPersonDialog(app, other) : openGroupDialog(app, chatId));
     const detail = other
-      ? app.people.get(other)?.about ?? ""
+      ? (app.people.get(other)?.about ?? "")
       : chat.participants.map((id) => app.people.shortName(id)).join(", ");
     heading.replaceChildren(
-      el("button", { type: "button", class: "quiet narrow-only", "aria-label": "Back to the list", on: { click: goToChats } }, icon("back")),
+      el(
+        "button",
+        { type: "button", class: "quiet narrow-only", "aria-label": "Back to the list", on: { click: goToChats } },
+        icon("back"),
+      ),
       avatar(other ?? chatId, title, other ? app.people.get(other)?.profilePic : undefined),
-      el("div", { class: "row-text" }, el("h2", { class: "row-title" }, title), el("p", { class: "row-detail" }, detail)),
+      el(
+        "div",
+        { class: "row-text" },
+        el("h2", { class: "row-title" }, title),
+        el("p", { class: "row-detail" }, detail),
+      ),
       el("button", { type: "button", on: { click: open } }, other ? "Profile" : "Members"),
     );
   }

@@ -19,7 +19,11 @@ export function fileView(file, messageId) {
   if (!picture) {
     return fileLink(file, address);
   }
-  const image = el("img", { src: address, alt: file.name, on: { error: () => link.replaceWith(fileLink(file, address)) } });
+  const image = el("img", {
+    src: address,
+    alt: file.name,
+    on: { error: () => link.replaceWith(fileLink(file, address)) },
+  });
   const link = el("a", { class: "picture", href: address, target: "_blank", rel: "noopener" }, image);
   return link;
 }
@@ -33,7 +37,12 @@ function fileLink(file, address) {
     "a",
     { class: "file", href: address, download: file.name },
     icon("file"),
-    el("span", { class: "row-text" }, el("span", { class: "file-name" }, file.name), el("span", { class: "row-detail" }, size(file.size))),
+    el(
+      "span",
+      { class: "row-text" },
+      el("span", { class: "file-name" }, file.name),
+      el("span", { class: "row-detail" }, size(file.size)),
+    ),
   );
 }
 

@@ -15,7 +15,14 @@ export async function openNewGroupDialog(app) {
   }
   const connected = invites.connected();
   if (connected.length < 2) {
-    openDialog("New group", el("p", {}, "A group needs at least two other people you are connected with. Invite somebody under People first."));
+    openDialog(
+      "New group",
+      el(
+        "p",
+        {},
+        "A group needs at least two other people you are connected with. Invite somebody under People first.",
+      ),
+    );
     return;
   }
   const choices = connected.map((userId) => ({
@@ -23,23 +30,26 @@ export async function openNewGroupDialog(app) {
     box: el("input", { type: "checkbox", name: "participants", value: userId }),
     who: el("span", { class: "choice" }),
   }));
-  const dialog = openDialog("New group", form({
-    label: "New group",
-    submit: "Create group",
-    fields: [{ name: "name", label: "Name", attributes: { maxlength: 100 }, errors: /name/i }],
-    action: async ({ name }) => {
-      const chosen = choices.filter(({ box }) => box.checked).map(({ userId }) => userId);
-      if (name.trim() === "") {
-        throw new Error("Please give the group a name");
-      }
-      if (chosen.length < 2) {
-        throw new Error("Choose at least two people");
-      }
-      const chat = await chats.createGroup(name, chosen);
-      dialog.close();
-      goToChat(chat._id);
-    },
-  }));
+  const dialog = openDialog(
+    "New group",
+    form({
+      label: "New group",
+      submit: "Create group",
+      fields: [{ name: "name", label: "Name", attributes: { maxlength: 100 }, errors: /name/i }],
+      action: async ({ name }) => {
+        const chosen = choices.filter(({ box }) => box.checked).map(({ userId }) => userId);
+        if (name.trim() === "") {
+          throw new Error("Please give the group a name");
+        }
+        if (chosen.length < 2) {
+          throw new Error("Choose at least two people");
+        }
+        const chat = await chats.createGroup(name, chosen);
+        dialog.close();
+        goToChat(chat._id);
+      },
+    }),
+  );
   const boxes = el(
     "fieldset",
     {},
@@ -103,24 +113,36 @@ export function openGroupDialog(app, chatId) {
  */
 function members({ chats, me, people }, chat) {
   const mayRemove = chat.admins.includes(me.userId);
-  return el("ul", { class: "rows", "aria-label": "Members" }, ...chat.participants.map((userId) => {
-    const name = people.name(userId);
-    return el(
-      "li",
-      { class: "row" },
-      personAvatar(people, userId),
-      el(
-        "span",
-        { class: "row-text" },
-        el("span", { class: "row-title" }, userId === me.userId ? `${name} (you)` : name),
-        el("span", { class: "row-detail" }, chat.admins.includes(userId) ? "Admin" : "Member"),
-      ),
-      mayRemove && userId !== me.userId && el("button", {
-        type: "button", "aria-label": `Remove ${name}`, "data-key": `remove-${userId}`,
-        on: { click: () => orToast(() => chats.remove(chat._id, userId)) },
-      }, "Remove"),
-    );
-  }));
+  return el(
+    "ul",
+    { class: "rows", "aria-label": "Members" },
+    ...chat.participants.map((userId) => {
+      const name = people.name(userId);
+      return el(
+        "li",
+        { class: "row" },
+        personAvatar(people, userId),
+        el(
+          "span",
+          { class: "row-text" },
+          el("span", { class: "row-title" }, userId === me.userId ? `${name} (you)` : name),
+          el("span", { class: "row-detail" }, chat.admins.includes(userId) ? "Admin" : "Member"),
+        ),
+        mayRemove &&
+          userId !== me.userId &&
+          el(
+            "button",
+            {
+              type: "button",
+              "aria-label": `Remove ${name}`,
+              "data-key": `remove-${userId}`,
+              on: { click: () => orToast(() => chats.remove(chat._id, userId)) },
+            },
+            "Remove",
+          ),
+      );
+    }),
+  );
 }
 
 /**
@@ -135,7 +157,15 @@ function adder({ chats, invites, me, people }, chat) {
   const node = form({
     label: "Add somebody",
     submit: "Add",
-    fields: [{ name: "userId", label: "Add somebody", type: "select", options: candidates.map((id) => [id, people.name(id)]), errors: /./ }],
+    fields: [
+      {
+        name: "userId",
+        label: "Add somebody",
+        type: "select",
+        options: candidates.map((id) => [id, people.name(id)]),
+        errors: /./,
+      },
+    ],
     action: async ({ userId }) => {
       await chats.add(chat._id, userId);
     },
@@ -150,11 +180,12 @@ function adder({ chats, invites, me, people }, chat) {
  * @param {HTMLDialogElement} dialog
  */
 function leaver({ chats }, chat, dialog) {
-  const leave = () => orToast(async () => {
-    await chats.leave(chat._id);
-    dialog.close();
-    goToChats();
-    toast(`You have left ${chat.name}.`);
-  });
+  const leave = () =>
+    orToast(async () => {
+      await chats.leave(chat._id);
+      dialog.close();
+      goToChats();
+      toast(`You have left ${chat.name}.`);
+    });
   return el("button", { type: "button", class: "danger", on: { click: leave } }, "Leave the group");
 }

@@ -16,10 +16,25 @@ const NEAR = 80;
  */
 export function messageLog(app, chatId, signal) {
   const { chats, histories, outbox, people } = app;
-  const list = el("ol", { class: "messages", role: "log", "aria-label": "Messages", "aria-live": "polite", "aria-relevant": "additions" });
-  const earlier = el("button", { type: "button", class: "earlier", hidden: true, on: { click: loadEarlier } }, "Show earlier messages");
+  const list = el("ol", {
+    class: "messages",
+    role: "log",
+    "aria-label": "Messages",
+    "aria-live": "polite",
+    "aria-relevant": "additions",
+  });
+  const earlier = el(
+    "button",
+    { type: "button", class: "earlier", hidden: true, on: { click: loadEarlier } },
+    "Show earlier messages",
+  );
   const newer = el("button", { type: "button", class: "newer", hidden: true, on: { click: toEnd } }, "New messages");
-  const scroller = el("div", { class: "scroller", tabindex: "0", "aria-label": "Messages", on: { scroll: onScroll } }, earlier, list);
+  const scroller = el(
+    "div",
+    { class: "scroller", role: "region", tabindex: "0", "aria-label": "History", on: { scroll: onScroll } },
+    earlier,
+    list,
+  );
   /** @type {Map<string, HTMLElement>} by key */
   let items = new Map();
   let atEnd = true;
@@ -59,7 +74,9 @@ export function messageLog(app, chatId, signal) {
       place(`${outgoing.clientMessageId} ${outgoing.state}`, () => outgoingItem(app, outgoing));
     }
     if (nodes.length === 0) {
-      place("empty", () => el("li", { class: "empty" }, history.loaded ? "No messages yet. Write the first one." : "Loading messages …"));
+      place("empty", () =>
+        el("li", { class: "empty" }, history.loaded ? "No messages yet. Write the first one." : "Loading messages …"),
+      );
     }
 
     const lastBefore = list.lastElementChild;
@@ -76,6 +93,7 @@ export function messageLog(app, chatId, signal) {
 
   function onScroll() {
     atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    histories.of(chatId).reading = !atEnd;
     if (atEnd) {
       newer.hidden = true;
       markRead();
@@ -137,7 +155,10 @@ export function messageLog(app, chatId, signal) {
   });
   resized.observe(list);
   resized.observe(scroller);
-  signal.addEventListener("abort", () => resized.disconnect());
+  signal.addEventListener("abort", () => {
+    resized.disconnect();
+    histories.of(chatId).reading = false;
+  });
 
   show();
   histories.open(chatId).then(show, (error) => toast(`Messages can't be loaded: ${error.message}`, "error"));

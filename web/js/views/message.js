@@ -26,7 +26,13 @@ export function messageItem({ me, people }, message, follows) {
       el("span", { class: own || follows ? "sender unseen" : "sender" }, own ? "You" : people.name(message.senderId)),
       message.file && fileView(message.file, message._id),
       message.text && el("p", { class: "text" }, ...withLinks(message.text)),
-      el("span", { class: "meta" }, time(message.createdAt), own && icon("sent"), own && el("span", { class: "unseen" }, "sent")),
+      el(
+        "span",
+        { class: "meta" },
+        time(message.createdAt),
+        own && icon("sent"),
+        own && el("span", { class: "unseen" }, "sent"),
+      ),
     ),
   );
 }
@@ -53,12 +59,13 @@ export function outgoingItem({ outbox }, outgoing) {
         icon(failed ? "failed" : "pending"),
         el("span", { class: failed ? "" : "unseen" }, failed ? `Not sent: ${error}` : "sending"),
       ),
-      failed && el(
-        "span",
-        { class: "failed-actions" },
-        el("button", { type: "button", on: { click: () => outbox.retry(clientMessageId) } }, "Try again"),
-        el("button", { type: "button", on: { click: () => outbox.settle(clientMessageId) } }, "Discard"),
-      ),
+      failed &&
+        el(
+          "span",
+          { class: "failed-actions" },
+          el("button", { type: "button", on: { click: () => outbox.retry(clientMessageId) } }, "Try again"),
+          el("button", { type: "button", on: { click: () => outbox.settle(clientMessageId) } }, "Discard"),
+        ),
     ),
   );
 }
@@ -77,7 +84,10 @@ function withLinks(text) {
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(ADDRESS)) {
-    parts.push(text.slice(end, match.index), el("a", { href: match[0], target: "_blank", rel: "noopener noreferrer" }, match[0]));
+    parts.push(
+      text.slice(end, match.index),
+      el("a", { href: match[0], target: "_blank", rel: "noopener noreferrer" }, match[0]),
+    );
     end = match.index + match[0].length;
   }
   parts.push(text.slice(end));

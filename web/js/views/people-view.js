@@ -19,10 +19,19 @@ export function peopleView(app) {
     const sent = invites.sent.filter((invite) => invite.status !== "accepted");
     refill(
       lists,
-      section("Invites for you", invites.waiting().map((invite) => receivedRow(app, invite))),
-      section("People", invites.connected().map((userId) => personRow(app, userId)),
-        "Nobody yet. Whoever accepts your invite appears here."),
-      section("Invites you sent", sent.map((invite) => sentRow(app, invite))),
+      section(
+        "Invites for you",
+        invites.waiting().map((invite) => receivedRow(app, invite)),
+      ),
+      section(
+        "People",
+        invites.connected().map((userId) => personRow(app, userId)),
+        "Nobody yet. Whoever accepts your invite appears here.",
+      ),
+      section(
+        "Invites you sent",
+        sent.map((invite) => sentRow(app, invite)),
+      ),
     );
   }
 
@@ -38,10 +47,15 @@ function inviteForm(app) {
   const node = form({
     label: "Invite somebody",
     submit: "Invite",
-    fields: [{
-      name: "toEmail", label: "Invite by e-mail", type: "email", errors: /./,
-      attributes: { autocomplete: "off", inputmode: "email", maxlength: 254, placeholder: "name@example.com" },
-    }],
+    fields: [
+      {
+        name: "toEmail",
+        label: "Invite by e-mail",
+        type: "email",
+        errors: /./,
+        attributes: { autocomplete: "off", inputmode: "email", maxlength: 254, placeholder: "name@example.com" },
+      },
+    ],
     action: async ({ toEmail }) => {
       await app.invites.send(toEmail);
       node.reset();
@@ -61,7 +75,13 @@ function section(title, rows, empty) {
   if (rows.length === 0 && !empty) {
     return null;
   }
-  return el("section", {}, el("h2", {}, title), el("ul", { class: "rows" }, ...rows), rows.length === 0 && el("p", { class: "empty" }, empty));
+  return el(
+    "section",
+    {},
+    el("h2", {}, title),
+    el("ul", { class: "rows" }, ...rows),
+    rows.length === 0 && el("p", { class: "empty" }, empty),
+  );
 }
 
 /**
@@ -92,8 +112,10 @@ function sentRow(app, invite) {
     app,
     invite.toUserId,
     pending ? `Waiting since ${short(invite.createdAt)}` : "Rejected",
-    pending && button("Cancel", `Cancel the invite to ${name}`, `cancel-${invite._id}`,
-      () => orToast(() => app.invites.cancel(invite._id))),
+    pending &&
+      button("Cancel", `Cancel the invite to ${name}`, `cancel-${invite._id}`, () =>
+        orToast(() => app.invites.cancel(invite._id)),
+      ),
   );
 }
 
@@ -102,10 +124,11 @@ function sentRow(app, invite) {
  * @param {string} userId
  */
 function personRow(app, userId) {
-  const open = () => orToast(async () => {
-    const chat = await app.chats.openDirect(userId);
-    goToChat(chat._id);
-  });
+  const open = () =>
+    orToast(async () => {
+      const chat = await app.chats.openDirect(userId);
+      goToChat(chat._id);
+    });
   return row(
     app,
     userId,
@@ -125,7 +148,12 @@ function row({ people }, userId, detail, ...actions) {
     "li",
     { class: "row" },
     personAvatar(people, userId),
-    el("span", { class: "row-text" }, el("span", { class: "row-title" }, people.name(userId)), el("span", { class: "row-detail" }, detail)),
+    el(
+      "span",
+      { class: "row-text" },
+      el("span", { class: "row-title" }, people.name(userId)),
+      el("span", { class: "row-detail" }, detail),
+    ),
     el("span", { class: "row-actions" }, ...actions),
   );
 }

@@ -6,7 +6,10 @@
 
 import { el, icon } from "../dom.js";
 
-const OTHER_NAME = new Map([["localhost", "127.0.0.1"], ["127.0.0.1", "localhost"]]);
+const OTHER_NAME = new Map([
+  ["localhost", "127.0.0.1"],
+  ["127.0.0.1", "localhost"],
+]);
 
 /**
  * @param {string} [explanation] shown above the link
@@ -15,13 +18,23 @@ const OTHER_NAME = new Map([["localhost", "127.0.0.1"], ["127.0.0.1", "localhost
 export function secondUserLink(explanation) {
   const name = OTHER_NAME.get(location.hostname);
   if (!name) {
-    return explanation ? el("p", { class: "hint" }, "Trying it out alone? A private window can be the second user.") : null;
+    return explanation
+      ? el("p", { class: "hint" }, "Trying it out alone? A private window can be the second user.")
+      : null;
   }
   const address = `${location.protocol}//${name}${location.port ? `:${location.port}` : ""}/`;
   const label = "Open a second user";
   const link = el(
     "a",
-    { href: address, target: "_blank", rel: "noopener", class: "button", title: label, "aria-label": label, on: { click: besideThisOne } },
+    {
+      href: address,
+      target: "_blank",
+      rel: "noopener",
+      class: "button",
+      title: label,
+      "aria-label": label,
+      on: { click: besideThisOne },
+    },
     icon("window"),
     el("span", { class: explanation ? "" : "second-user-label" }, label),
   );

@@ -1,6 +1,5 @@
 /** The frame around everything: header, the list on the left, a conversation on the right. */
 
-import { logOut } from "../session.js";
 import { el, icon, refill } from "../dom.js";
 import { currentRoute } from "../route.js";
 import { orToast } from "../toast.js";
@@ -15,9 +14,10 @@ import { fullName } from "../people.js";
 
 /**
  * @param {import("../types.js").App} app
+ * @param {() => Promise<void>} leave logs out
  * @returns {HTMLElement}
  */
-export function shell(app) {
+export function shell(app, leave) {
   const lists = { chats: chatList(app), people: peopleView(app) };
   const nav = el("nav", { class: "tabs", "aria-label": "Sections" });
   const side = el("div", { class: "side" });
@@ -68,7 +68,7 @@ export function shell(app) {
     "div",
     { class: "frame" },
     el("a", { class: "skip", href: "#main", on: { click: skipTo(main) } }, "Skip to the conversation"),
-    header(app),
+    header(app, leave),
     el("div", { class: "sidebar" }, nav, side),
     main,
   );
@@ -79,16 +79,23 @@ export function shell(app) {
   return frame;
 }
 
-/** @param {import("../types.js").App} app */
-function header(app) {
+/**
+ * @param {import("../types.js").App} app
+ * @param {() => Promise<void>} leave
+ */
+function header(app, leave) {
   const me = el("button", {
-    type: "button", class: "quiet me", "aria-label": "Your profile", title: "Your profile",
+    type: "button",
+    class: "quiet me",
+    "aria-label": "Your profile",
+    title: "Your profile",
     on: { click: () => openProfileDialog(app) },
   });
-  const showMe = () => me.replaceChildren(
-    avatar(app.me.userId, fullName(app.me), app.me.profilePic),
-    el("span", { class: "me-name" }, fullName(app.me)),
-  );
+  const showMe = () =>
+    me.replaceChildren(
+      avatar(app.me.userId, fullName(app.me), app.me.profilePic),
+      el("span", { class: "me-name" }, fullName(app.me)),
+    );
   app.people.addEventListener("change", showMe);
   showMe();
   return el(
@@ -105,11 +112,6 @@ function header(app) {
   );
 }
 
-async function leave() {
-  await logOut();
-  location.assign("/");
-}
-
 /**
  * @param {string} address
  * @param {string} label
@@ -118,8 +120,7 @@ async function leave() {
  * @param {string} countOf
  */
 function tabLink(address, label, current, count, countOf) {
-  const badge = count > 0 &&
-    el("span", { class: "badge" }, count, el("span", { class: "unseen" }, ` ${countOf}`));
+  const badge = count > 0 && el("span", { class: "badge" }, count, el("span", { class: "unseen" }, ` ${countOf}`));
   return el("a", { href: address, "data-key": address, "aria-current": current ? "page" : null }, label, badge);
 }
 
@@ -143,7 +144,13 @@ function welcome() {
     el(
       "ol",
       {},
-      el("li", {}, "Under ", el("a", { href: "#/people" }, "People"), ", invite somebody by the e-mail address they signed up with."),
+      el(
+        "li",
+        {},
+        "Under ",
+        el("a", { href: "#/people" }, "People"),
+        ", invite somebody by the e-mail address they signed up with.",
+      ),
       el("li", {}, "Once they have accepted, choose them to start a direct chat."),
       el("li", {}, "With two or more people, start a group under ", el("a", { href: "#/chats" }, "Chats"), "."),
     ),

@@ -19,9 +19,18 @@ export function signInView(enter, ended) {
     { id: "tab-sign-up", label: "Sign up", build: () => signUpForm(enter) },
   ];
   const buttons = tabs.map((tab) =>
-    el("button", {
-      type: "button", role: "tab", id: tab.id, "aria-controls": panel.id, on: { click: () => choose(tab) },
-    }, tab.label));
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: tab.id,
+        "aria-controls": panel.id,
+        on: { click: () => choose(tab) },
+      },
+      tab.label,
+    ),
+  );
 
   /** @param {typeof tabs[number]} chosen */
   function choose(chosen) {
@@ -52,7 +61,11 @@ export function signInView(enter, ended) {
     el(
       "section",
       { class: "card" },
-      el("div", { class: "tabs", role: "tablist", "aria-label": "Log in or sign up", on: { keydown: onKey } }, ...buttons),
+      el(
+        "div",
+        { class: "tabs", role: "tablist", "aria-label": "Log in or sign up", on: { keydown: onKey } },
+        ...buttons,
+      ),
       panel,
     ),
     secondUserLink("Trying it out alone? Open a second window and sign up there as somebody else."),
@@ -67,8 +80,11 @@ function logInForm(enter) {
     fields: [
       { name: "emailId", label: "E-mail", type: "email", attributes: EMAIL, errors: /user not found/i },
       {
-        name: "password", label: "Password", type: "password",
-        attributes: { autocomplete: "current-password" }, errors: /incorrect credentials/i,
+        name: "password",
+        label: "Password",
+        type: "password",
+        attributes: { autocomplete: "current-password" },
+        errors: /incorrect credentials/i,
       },
     ],
     action: async ({ emailId, password }) => enter(await logIn(emailId.trim(), password)),
@@ -81,15 +97,26 @@ function signUpForm(enter) {
     label: "Sign up",
     submit: "Create account",
     fields: [
-      { name: "firstName", label: "First name", attributes: { autocomplete: "given-name", maxlength: 50 }, errors: /name/i },
+      {
+        name: "firstName",
+        label: "First name",
+        attributes: { autocomplete: "given-name", maxlength: 50 },
+        errors: /name/i,
+      },
       { name: "lastName", label: "Last name", attributes: { autocomplete: "family-name", maxlength: 50 } },
       { name: "emailId", label: "E-mail", type: "email", attributes: EMAIL, errors: /email/i },
       {
-        name: "password", label: "Password", type: "password", attributes: { autocomplete: "new-password" },
-        hint: "At least 8 characters with a capital, a small letter, a digit and a symbol.", errors: /password/i,
+        name: "password",
+        label: "Password",
+        type: "password",
+        attributes: { autocomplete: "new-password" },
+        hint: "At least 8 characters with a capital, a small letter, a digit and a symbol.",
+        errors: /password/i,
       },
     ],
     action: async ({ firstName, lastName, emailId, password }) =>
-      enter(await signUp({ firstName: firstName.trim(), lastName: lastName.trim(), emailId: emailId.trim(), password })),
+      enter(
+        await signUp({ firstName: firstName.trim(), lastName: lastName.trim(), emailId: emailId.trim(), password }),
+      ),
   });
 }
