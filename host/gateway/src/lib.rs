@@ -36,6 +36,7 @@ mod cors;
 mod errors;
 mod files;
 mod gateway;
+mod head;
 mod headers;
 mod listen;
 mod metrics;

@@ -4,8 +4,8 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CONTENT_TYPE, HOST, ORIGIN, UPGRADE},
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, UPGRADE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -19,7 +19,7 @@ use crate::{
     client::Client,
     connection::Link,
     errors::{self, Problem},
-    headers,
+    head, headers,
     metrics::{InFlight, Metrics},
     path,
     request_id::{RequestId, X_REQUEST_ID},
@@ -54,16 +54,20 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
 
     let call = Call { link: &link, client, id: &id, id_header: &id_header, started };
     let body = call.body(incoming);
-    let (site, result) = match call.site(&parts) {
-        Ok(site) => (Some(site), None),
-        Err(problem) => (None, Some(Err(problem))),
+    let found = call.site(&parts);
+    let site = found.as_deref().ok();
+    let origin = site.and_then(|site| site.cors().allowed(&parts.headers));
+    let route = site.and_then(|site| site.find(uri.path()));
+    let decision = match &found {
+        Ok(site) => call.decide(site, route, &parts, origin.is_some()),
+        Err(problem) => Err(*problem),
     };
-    let origin = site.as_ref().and_then(|site| site.cors().allowed(&parts.headers));
-    let route = site.as_ref().and_then(|site| site.find(uri.path()));
-    let result = match (result, &site) {
-        (Some(result), _) => result,
-        (None, Some(site)) => call.respond(site, route, parts, body, origin.is_some()).await,
-        (None, None) => Err(errors::UNKNOWN_HOST),
+    let result = match decision {
+        Ok(Decision::Answer(response)) => Ok(response),
+        Ok(Decision::HandOver(route)) => {
+            call.hand_over(route, &mut Some(Arrived { parts, body })).await
+        }
+        Err(problem) => Err(problem),
     };
     let mut response = result.unwrap_or_else(Problem::response);
 
@@ -72,8 +76,10 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
         link.phase.upgraded();
     }
     let response_headers = response.headers_mut();
+    // Grown once rather than twice: the headers below are more than most handlers send.
+    response_headers.reserve(10);
     headers::secure(response_headers);
-    if let Some(site) = &site {
+    if let Some(site) = site {
         site.cors().apply(origin, response_headers);
     }
     response_headers.insert(X_REQUEST_ID, id_header);
@@ -93,6 +99,18 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
             ms = took.as_millis(), request_id = id.as_str(), client = %client.address, "answered");
     }
     response
+}
+
+/// A request that no handler has yet. It stays in one place and is lent: each async function that
+/// takes it by value makes the future larger that hyper moves for each request.
+struct Arrived {
+    parts: Parts,
+    body: Option<RequestBody>,
+}
+
+enum Decision<'s> {
+    Answer(Response<Outgoing>),
+    HandOver(&'s Route),
 }
 
 /// What stays the same over the steps of one request.
@@ -125,22 +143,23 @@ impl Call<'_> {
         if target > self.link.gateway.config.max_uri_bytes {
             return Err(errors::URI_TOO_LONG.closing());
         }
-        let host = host(parts)?;
-        self.link.gateway.sites.site(host.map(without_port)).ok_or(errors::UNKNOWN_HOST)
+        let host = head::host(parts)?;
+        self.link.gateway.sites.site(host.map(head::without_port)).ok_or(errors::UNKNOWN_HOST)
     }
 
-    async fn respond(
+    /// What becomes of a request that reached a site: an answer of the gateway's own, or a route
+    /// that takes it.
+    fn decide<'s>(
         &self,
         site: &Site,
-        route: Option<&Route>,
-        parts: Parts,
-        body: Option<RequestBody>,
+        route: Option<&'s Route>,
+        parts: &Parts,
         known_origin: bool,
-    ) -> Result<Response<Outgoing>, Problem> {
+    ) -> Result<Decision<'s>, Problem> {
         let path = parts.uri.path();
         if path == "*" {
             // `OPTIONS *` asks about the server as a whole (RFC 9110, section 9.3.7).
-            return Ok(no_content());
+            return Ok(Decision::Answer(no_content()));
         }
         if !path::is_plain(path) {
             return Err(errors::BAD_PATH);
@@ -148,7 +167,7 @@ impl Call<'_> {
         if site.health() && path::exact(path, "/health") {
             let mut response = Response::new(Outgoing::full(HEALTHY));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-            return Ok(response);
+            return Ok(Decision::Answer(response));
         }
         if parts.method == Method::TRACE {
             return Err(errors::METHOD_NOT_ALLOWED);
@@ -157,7 +176,7 @@ impl Call<'_> {
         if route.kind != RouteKind::Files
             && let Some(response) = site.cors().preflight(&parts.method, known_origin)
         {
-            return Ok(response);
+            return Ok(Decision::Answer(response));
         }
         if let Some(limit) = &route.rate_limit
             && let Err(wait) = limit.take(self.client.address)
@@ -169,30 +188,32 @@ impl Call<'_> {
         if route.kind == RouteKind::Sockets
             && parts.headers.contains_key(UPGRADE)
             && !known_origin
-            && !same_origin(&parts.headers)
+            && !head::same_origin(&parts.headers)
         {
             return Err(errors::ORIGIN_NOT_ALLOWED);
         }
-        self.hand_over(route, parts, body).await
+        Ok(Decision::HandOver(route))
     }
 
     /// Reads the body, calls the handler and cleans its response.
     async fn hand_over(
         &self,
         route: &Route,
-        mut parts: Parts,
-        body: Option<RequestBody>,
+        arrived: &mut Option<Arrived>,
     ) -> Result<Response<Outgoing>, Problem> {
-        let (body, fault) = match body {
-            // Files have no use for one, whatever its size.
-            Some(mut body) if route.kind != RouteKind::Files => {
-                body.limit(body_limit(route, &parts.headers))?;
-                body.prefetch().await?;
-                let fault = (!body.is_end_stream()).then(|| body.fault());
-                (body.boxed(), fault)
-            }
-            _ => (no_body(), None),
+        // Files have no use for a body, whatever its size.
+        if route.kind != RouteKind::Files
+            && let Some(Arrived { parts, body: Some(body) }) = arrived
+        {
+            body.limit(head::body_limit(route, &parts.headers))?;
+            body.prefetch().await?;
+        }
+        let Some(Arrived { mut parts, body }) = arrived.take() else {
+            return Err(errors::INTERNAL);
         };
+        let body = body.filter(|_| route.kind != RouteKind::Files);
+        let fault = body.as_ref().filter(|body| !body.is_end_stream()).map(RequestBody::fault);
+        let body = body.map_or_else(no_body, RequestBody::boxed);
         let sockets = route.kind == RouteKind::Sockets;
         parts.uri = path::origin_form(&parts.uri, route.stripped()).ok_or(errors::BAD_PATH)?;
         headers::clean_request(&mut parts.headers, sockets);
@@ -251,59 +272,6 @@ fn clean(
     Ok(Response::from_parts(parts, Outgoing::stream(body)))
 }
 
-fn body_limit(route: &Route, headers: &HeaderMap) -> u64 {
-    let json = route.max_json_bytes.filter(|_| {
-        headers.get(CONTENT_TYPE).is_some_and(|value| {
-            let media_type = value.as_bytes().split(|byte| *byte == b';').next();
-            media_type.is_some_and(|media_type| {
-                media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
-            })
-        })
-    });
-    json.map_or(route.max_body_bytes, |json| json.min(route.max_body_bytes))
-}
-
-/// The host that is asked for: the target's own in absolute form, else the `Host` header, which
-/// must be there once (RFC 9112, section 3.2).
-fn host(parts: &Parts) -> Result<Option<&str>, Problem> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let host = hosts.next().map(|host| host.to_str().map_err(|_| errors::BAD_HOST));
-    let host = host.transpose()?;
-    let absent_is_fine = parts.version < Version::HTTP_11;
-    if hosts.next().is_some() || (host.is_none() && !absent_is_fine) {
-        return Err(errors::BAD_HOST.closing());
-    }
-    let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
-    match host {
-        Some(host) if !is_host(host) => Err(errors::BAD_HOST.closing()),
-        host => Ok(host),
-    }
-}
-
-fn is_host(host: &str) -> bool {
-    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(&c);
-    (1..=261).contains(&host.len()) && host.bytes().all(allowed)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The colons of an IPv6 address stand within brackets.
-        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-/// True without an `Origin` (no browser), or when it is the site's own.
-fn same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else { return true };
-    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    match (authority, host) {
-        (Some((_, authority)), Some(host)) => authority.eq_ignore_ascii_case(host),
-        _ => false,
-    }
-}
-
 fn no_content() -> Response<Outgoing> {
     let mut response = Response::new(Outgoing::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -313,27 +281,4 @@ fn no_content() -> Response<Outgoing> {
 /// A body without content costs no allocation.
 fn no_body() -> Body {
     Body::new(Empty::new().map_err(|never: std::convert::Infallible| match never {}))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_host, without_port};
-
-    #[test]
-    fn hosts_are_plain() {
-        for right in ["localhost:3000", "[::1]:80", "a.example.com", "10.0.0.1"] {
-            assert!(is_host(right), "{right}");
-        }
-        for wrong in ["", "a b", "a/b", "user@host", "a,b", "a\"b"] {
-            assert!(!is_host(wrong), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn ports_are_cut_off() {
-        assert_eq!(without_port("localhost:3000"), "localhost");
-        assert_eq!(without_port("[::1]:3000"), "[::1]");
-        assert_eq!(without_port("[::1]"), "[::1]");
-        assert_eq!(without_port("localhost"), "localhost");
-    }
 }
