@@ -20,6 +20,8 @@ mod key;
 mod outbox;
 mod path;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod project;
 mod raw;
 mod read;
