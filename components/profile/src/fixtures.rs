@@ -1,5 +1,5 @@
 //! What this component's unit tests start from.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::io::Cursor;
 

@@ -13,6 +13,7 @@ pub(crate) async fn get_profile(cx: Context) -> Result<Response> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use crate::fixtures::{ANN, ask, host, set, with_ann};
     use pingtalk_sdk::{

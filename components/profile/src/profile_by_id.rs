@@ -14,6 +14,7 @@ pub(crate) async fn profile_by_id(cx: Context) -> Result<Response> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
     use crate::fixtures::{ANN, ask, with_ann};
     use pingtalk_sdk::{
