@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    future::Future as _,
     pin::Pin,
     sync::{
         Arc,
@@ -142,30 +143,22 @@ impl RequestBody {
         Body::new(self)
     }
 
-    /// Reads the body as far as the budget goes.
+    /// Reads the body as far as the budget goes. Only what has arrived counts: an announced length
+    /// costs its sender nothing.
     ///
     /// # Errors
     /// When it does not arrive as it should; the answer is known then.
     pub(crate) async fn prefetch(&mut self) -> Result<(), Problem> {
-        let announced = self.incoming.size_hint().exact();
-        if let Some(bytes) = announced {
-            let Ok(bytes) = usize::try_from(bytes) else { return Ok(()) };
-            if !self.budget.reserve(bytes) {
-                return Ok(());
-            }
-            self.reserved = bytes;
-        }
         loop {
             let piece = std::future::poll_fn(|cx| self.poll_piece(cx)).await;
             let Some(piece) = piece.transpose()? else { break };
-            let room = announced.is_some() || self.budget.reserve(piece.len());
-            if announced.is_none() && room {
-                self.reserved += piece.len();
-            }
+            let bytes = piece.len();
             self.keep(piece);
-            if !room {
+            if !self.budget.reserve(bytes) {
+                // This piece is here already; the rest is streamed.
                 break;
             }
+            self.reserved += bytes;
         }
         if !self.small.is_empty() {
             self.buffered.push_back(self.small.split().freeze());
@@ -246,8 +239,6 @@ impl RequestBody {
             .poll(cx)
     }
 }
-
-use std::future::Future as _;
 
 impl http_body::Body for RequestBody {
     type Data = Bytes;

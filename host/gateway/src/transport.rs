@@ -4,6 +4,10 @@
 //! error response in the place of hyper's bare one when a request can't be parsed, and on closing
 //! it reads on for a moment if the client is still sending, because closing a socket with unread
 //! bytes resets it and takes the response away from the client (RFC 9112, section 9.6).
+//!
+//! Bytes that hyper writes while no response of ours is on its way can only be its own error
+//! response. If the client is still reading the response before (it sent several requests at once,
+//! one of them broken), the two can't be told apart and hyper's goes out as it is.
 
 use std::{
     io::{self, IoSlice},

@@ -1,6 +1,6 @@
 //! Manifests that are wrong, and exactly what is said about each.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use pingtalk_manifest::Manifest;
 
@@ -289,4 +289,17 @@ fn a_topic_that_nobody_publishes_is_a_warning() {
         ["spin.toml:36:12: warning: component.books.tool.pingtalk.consume[0]: no component here \
           publishes `book.sold`; did you mean `book.sell`?"]
     );
+}
+
+#[test]
+fn a_file_that_was_cut_off_or_damaged_anywhere_is_told_and_never_a_panic() {
+    for end in 0..RIGHT.len() {
+        if let Err(findings) = Manifest::parse("spin.toml", &RIGHT[..end]) {
+            assert!(!findings.0.is_empty(), "nothing is said about the first {end} bytes");
+        }
+        let without = format!("{}{}", &RIGHT[..end], &RIGHT[end + 1..]);
+        if let Err(findings) = Manifest::parse("spin.toml", &without) {
+            assert!(!findings.0.is_empty(), "nothing is said without byte {end}");
+        }
+    }
 }

@@ -120,3 +120,45 @@ async fn routes_are_counted_by_status_class() {
     let figures = front.gateway.metrics().snapshot();
     assert_eq!((figures.unrouted, figures.in_flight, figures.accepted), (1, 0, 4));
 }
+
+#[test]
+fn cores_share_a_port_and_the_limit() {
+    let rule = RateRule { per_second: 1, ..RateRule::default() };
+    let site = limited_site(&Arc::new(RateLimit::new(rule)));
+    let sites = Arc::new(pingtalk_gateway::OneSite(Arc::new(site)));
+    let gateway = pingtalk_gateway::Gateway::new(Config::default(), sites);
+    let listeners = pingtalk_gateway::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    let mut stops = Vec::new();
+    let cores: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| {
+            let gateway = gateway.clone();
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            stops.push(stop);
+            std::thread::spawn(move || {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(gateway.serve(listener, async move { drop(stopped.await) }))
+            })
+        })
+        .collect();
+    let passed = (0..40)
+        .filter(|_| {
+            use std::io::{Read, Write};
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let head = b"GET /auth/x HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+            stream.write_all(head).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            Answer::parse(&text).status == 200
+        })
+        .count();
+    assert!((21..=22).contains(&passed), "{passed}: one more if this took a second");
+    drop(stops);
+    for core in cores {
+        core.join().unwrap().unwrap();
+    }
+    let figures = gateway.metrics().snapshot();
+    assert_eq!((figures.accepted, figures.connections), (40, 0));
+}

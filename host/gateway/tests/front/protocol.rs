@@ -196,3 +196,64 @@ async fn an_upgrade_passes_bytes_both_ways() {
     connection.send(format!("GET /a/x {head}")).await;
     assert_eq!(connection.answer().await.status, 500, "services can't upgrade");
 }
+
+/// Numbers that are the same in every run (xorshift).
+fn numbers() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    }
+}
+
+#[tokio::test]
+async fn damaged_requests_get_an_answer_of_ours_or_none() {
+    let config = Config {
+        header_timeout: std::time::Duration::from_millis(20),
+        idle_timeout: std::time::Duration::from_millis(20),
+        body_idle_timeout: std::time::Duration::from_millis(20),
+        linger_timeout: std::time::Duration::from_millis(20),
+        ..Config::default()
+    };
+    let front = Front::start(config, Site::new(vec![Route::service("/a", echo())]).with_health());
+    let whole: &[u8] = b"POST /a/x?y=z HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+        Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+    let mut number = numbers();
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+    for _ in 0..600 {
+        let mut bytes = whole.to_vec();
+        for _ in 0..=number(3) {
+            let at = number(bytes.len());
+            match number(4) {
+                0 => bytes[at] = number(256) as u8,
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, number(256) as u8),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        let mut connection = front.connect().await;
+        connection.send(&bytes).await;
+        let mut answer = Vec::new();
+        // What a damaged head echoes need not be text.
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut connection.0, &mut answer);
+        let read = tokio::time::timeout(crate::support::PATIENCE, read).await;
+        assert!(read.is_ok(), "left open after {:?}", String::from_utf8_lossy(&bytes));
+        if answer.is_empty() {
+            continue;
+        }
+        let answer = Answer::parse(&String::from_utf8_lossy(&answer));
+        if answer.status != 100 {
+            answer.has_security_headers();
+        }
+        *statuses.entry(answer.status).or_default() += 1;
+    }
+    for status in [200, 400, 404, 408] {
+        assert!(statuses.contains_key(&status), "{statuses:?}");
+    }
+    assert_eq!(statuses.get(&500), None, "{statuses:?}");
+    assert_eq!(front.get("/health").await.status, 200);
+    let figures = front.gateway.metrics().snapshot();
+    assert_eq!((figures.in_flight, figures.connections), (0, 0));
+}
