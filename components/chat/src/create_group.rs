@@ -48,3 +48,77 @@ fn distinct(participants: Vec<Id>, creator: Id) -> Vec<Id> {
     let mut seen = HashSet::from([creator]);
     participants.into_iter().filter(|participant| seen.insert(*participant)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use pingtalk_sdk::fake;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[test]
+    fn the_creator_is_added_and_admin() {
+        let world = World::new();
+        let body = json!({
+            "name": "  Friends ",
+            "participants": [world.ben.id, world.cleo.id, world.ben.id, world.anna.id],
+        });
+        let answer = world.ask(&world.anna, fake::post("/create-group").json(&body));
+        assert_eq!(answer.status, 201);
+        let group = answer.json();
+        assert_eq!(group["name"], "Friends");
+        assert_eq!(group["chatType"], "group");
+        assert_eq!(group["participants"], json!([world.anna.id, world.ben.id, world.cleo.id]));
+        assert_eq!(group["admins"], json!([world.anna.id]));
+        assert_eq!(group["lastMessage"], json!(null));
+        assert_eq!(group.get("allNumbered"), None);
+    }
+
+    #[test]
+    fn refusals_in_their_order() {
+        let world = World::new();
+        let (anna, ben, cleo, zoe) = (world.anna.id, world.ben.id, world.cleo.id, world.zoe.id);
+        let required = "Group name and participants array are required";
+        let too_few = "A group must have at least 2 other participants";
+        let crowd: Vec<Id> = (0..300).map(|_| world.host.new_id()).collect();
+        for (body, status, message) in [
+            (json!({}), 400, required),
+            (json!({"name": "x"}), 400, required),
+            (json!({"participants": [ben, cleo]}), 400, required),
+            (json!({"name": "   ", "participants": [ben, cleo]}), 400, required),
+            (json!({"name": "x", "participants": ben}), 400, required),
+            (json!({"name": "x", "participants": {"0": ben}}), 400, required),
+            (json!({"name": 1, "participants": [ben, cleo]}), 400, "name must be a string"),
+            (json!({"name": "x", "participants": []}), 400, too_few),
+            (json!({"name": "x", "participants": [ben]}), 400, too_few),
+            (json!({"name": "x", "participants": [ben, ben, anna]}), 400, too_few),
+            (
+                json!({"name": "x", "participants": [ben, 1]}),
+                400,
+                "participants must be a list of valid ids",
+            ),
+            (
+                json!({"name": "x".repeat(101), "participants": [ben, cleo]}),
+                400,
+                "name must have at most 100 characters",
+            ),
+            (
+                json!({"name": "x", "participants": crowd}),
+                400,
+                "A group can have at most 256 participants",
+            ),
+            (json!({"name": "x", "participants": [ben, zoe]}), 403, "Users are not connected"),
+            (
+                json!({"name": "x", "participants": [ben, world.host.new_id()]}),
+                403,
+                "Users are not connected",
+            ),
+        ] {
+            let refused = world.refused(&world.anna, fake::post("/create-group").json(&body));
+            assert_eq!(refused, (status, message.to_owned()), "{body}");
+        }
+        assert!(world.chats().is_empty());
+    }
+}

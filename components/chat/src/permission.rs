@@ -59,3 +59,39 @@ pub(crate) async fn connected_to_all(platform: &Platform, user: Id, others: &[Id
     }
     Ok(connected == others.len())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use pingtalk_sdk::fake;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[test]
+    fn a_yes_is_cached_and_a_no_is_not() {
+        let world = World::new();
+        let platform = world.host.platform();
+        let ask = |one, other| fake::block_on(connected(&platform, one, other)).unwrap();
+        assert!(ask(world.ben.id, world.anna.id));
+        let (smaller, larger) = ordered(world.anna.id, world.ben.id);
+        assert_eq!(world.host.cached(&key(smaller, larger)), Some(json!(true)));
+        assert!(!ask(world.zoe.id, world.anna.id));
+        world.connect(world.anna.id, world.zoe.id);
+        assert!(ask(world.zoe.id, world.anna.id));
+    }
+
+    #[test]
+    fn connected_to_all_means_each_of_them() {
+        let world = World::new();
+        let platform = world.host.platform();
+        let ask = |others: &[Id]| {
+            fake::block_on(connected_to_all(&platform, world.ben.id, others)).unwrap()
+        };
+        assert!(ask(&[world.anna.id, world.cleo.id]));
+        assert!(ask(&[world.anna.id]));
+        assert!(!ask(&[world.anna.id, world.zoe.id]));
+        assert!(!ask(&[world.host.new_id()]));
+    }
+}

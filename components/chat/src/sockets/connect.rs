@@ -15,3 +15,49 @@ pub(super) async fn connect(cx: &Platform, handshake: &Handshake) -> Result<Admi
         attachment: session.token_id.into_bytes(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use pingtalk_sdk::{fake::block_on, sockets::SocketService};
+
+    use super::*;
+    use crate::{sockets::Chat, testing::World};
+
+    fn with_cookie(world: &World, cookie: Option<&str>) -> Result<Admission, Refusal> {
+        let handshake = Handshake { cookie: cookie.map(str::to_owned), ..Handshake::default() };
+        block_on(Chat::connect(world.host.platform(), handshake))
+    }
+
+    #[test]
+    fn the_session_decides() {
+        let world = World::new();
+        let cookie = format!("a=b; token={}", world.anna.token);
+        let admission = with_cookie(&world, Some(&cookie)).unwrap();
+        assert_eq!(admission.user, world.anna.id.to_string());
+        let token_id = session::token_id(&world.anna.token);
+        assert_eq!(admission.rooms, [format!("session:{token_id}")]);
+        assert!(!String::from_utf8(admission.attachment).unwrap().contains(&world.anna.token));
+    }
+
+    #[test]
+    fn refusals_in_the_contracts_words() {
+        let world = World::new();
+        for (cookie, message) in [
+            (None, "Unauthorized - No cookies"),
+            (Some(""), "Unauthorized - No cookies"),
+            (Some("a=b"), "Unauthorized - No token"),
+            (Some("token="), "Unauthorized - No token"),
+            (Some("token=x.y.z"), "Unauthorized - Invalid or expired token"),
+        ] {
+            assert_eq!(with_cookie(&world, cookie), Err(Refusal::new(message)), "{cookie:?}");
+        }
+        let cookie = format!("token={}", world.anna.token);
+        world.host.advance(std::time::Duration::from_secs(24 * 60 * 60));
+        assert_eq!(
+            with_cookie(&world, Some(&cookie)),
+            Err(Refusal::new("Unauthorized - Invalid or expired token"))
+        );
+    }
+}

@@ -147,3 +147,200 @@ async fn replay(cx: &Platform, socket: &Socket, mut message: Message) -> Result<
     drop(share);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use pingtalk_sdk::{
+        documents::DocumentError,
+        fake::{Failure, SocketCall},
+    };
+
+    use super::*;
+    use crate::testing::{Person, World};
+
+    /// What was done to sockets since the last look, but for live deliveries.
+    fn calls(world: &World, from: usize) -> Vec<SocketCall> {
+        world.host.socket_calls()[from..].to_vec()
+    }
+
+    fn replayed(calls: &[SocketCall]) -> Vec<u64> {
+        let emissions = calls.iter().filter_map(|call| match call {
+            SocketCall::Emit(emission) if emission.message.name == "receiveMessage" => {
+                Some(emission.sequence.unwrap())
+            }
+            _ => None,
+        });
+        emissions.collect()
+    }
+
+    fn join(
+        world: &World,
+        who: &Person,
+        chat: Id,
+        after: i64,
+    ) -> (serde_json::Value, Vec<SocketCall>) {
+        let from = world.host.socket_calls().len();
+        let ack = world.acked(who, "joinChat", json!({"chatId": chat, "after": after}));
+        (ack, calls(world, from))
+    }
+
+    #[test]
+    fn joining_is_silent() {
+        let world = World::new();
+        let chat = world.direct();
+        world.sent(&world.ben, "joinChat", json!({"chatId": chat}));
+        let room = format!("chat:{chat}");
+        let ben = world.ben.socket().target();
+        assert_eq!(calls(&world, 0), [SocketCall::Join(ben, room, false)]);
+    }
+
+    #[test]
+    fn the_ack_tells_the_newest_number() {
+        let world = World::new();
+        let chat = world.direct();
+        let ack = world.acked(&world.ben, "joinChat", json!({"chatId": chat}));
+        let expected = json!({"ok": true, "lastSequence": 0, "replayed": 0, "complete": true});
+        assert_eq!(ack, expected);
+        world.say(&world.anna, chat, "x");
+        let ack = world.acked(&world.ben, "joinChat", json!({"chatId": chat}));
+        assert_eq!(ack["lastSequence"], 1);
+    }
+
+    #[test]
+    fn refusals() {
+        let world = World::new();
+        let (chat, unknown) = (world.direct(), world.host.new_id());
+        for (who, argument, error) in [
+            (&world.zoe, json!({"chatId": chat}), "Not authorized"),
+            (&world.anna, json!({"chatId": unknown}), "Chat not found"),
+            (&world.anna, json!({"chatId": "x"}), "Chat not found"),
+            (&world.anna, json!({"chatId": 1}), "chatId must be a string"),
+            (&world.anna, json!({}), "chatId is required"),
+            (&world.anna, json!({"chatId": chat, "after": "1"}), "after must be a whole number"),
+            (&world.anna, json!({"chatId": chat, "after": -1}), "after must not be negative"),
+            (&world.anna, json!("x"), "joinChat needs an object"),
+        ] {
+            let ack = world.acked(who, "joinChat", argument.clone());
+            assert_eq!(ack, json!({"ok": false, "error": error}), "{argument}");
+            assert_eq!(world.errors().last().unwrap(), error);
+        }
+        let joined = calls(&world, 0).into_iter().any(|c| matches!(c, SocketCall::Join(..)));
+        assert!(!joined);
+    }
+
+    #[test]
+    fn what_was_missed_is_replayed_under_a_hold() {
+        let world = World::new();
+        let chat = world.direct();
+        for text in ["1", "2", "3"] {
+            world.say(&world.anna, chat, text);
+        }
+        let (ack, calls) = join(&world, &world.ben, chat, 1);
+        let expected = json!({"ok": true, "lastSequence": 3, "replayed": 2, "complete": true});
+        assert_eq!(ack, expected);
+        let (room, ben) = (format!("chat:{chat}"), world.ben.socket().target());
+        assert_eq!(calls[0], SocketCall::Join(ben.clone(), room.clone(), true));
+        assert_eq!(replayed(&calls), [2, 3]);
+        assert_eq!(calls.last(), Some(&SocketCall::Release(ben.clone(), room, 3)));
+        let SocketCall::Emit(second) = &calls[1] else { panic!("{calls:?}") };
+        assert_eq!(second.target, ben);
+        assert_eq!(second.arguments()[0]["text"], "2");
+    }
+
+    #[test]
+    fn nothing_missed() {
+        let world = World::new();
+        let chat = world.direct();
+        world.say(&world.anna, chat, "1");
+        let (ack, calls) = join(&world, &world.ben, chat, 1);
+        let expected = json!({"ok": true, "lastSequence": 1, "replayed": 0, "complete": true});
+        assert_eq!(ack, expected);
+        assert!(replayed(&calls).is_empty());
+        assert!(matches!(calls.last(), Some(SocketCall::Release(_, _, 1))));
+    }
+
+    #[test]
+    fn more_than_is_replayed_is_said() {
+        let world = World::new();
+        let chat = world.direct();
+        for number in 1..=503 {
+            world.say(&world.anna, chat, &number.to_string());
+        }
+        let (ack, calls) = join(&world, &world.ben, chat, 1);
+        let expected = json!({"ok": true, "lastSequence": 503, "replayed": 500, "complete": false});
+        assert_eq!(ack, expected);
+        let numbers = replayed(&calls);
+        assert_eq!((numbers[0], numbers[499]), (4, 503));
+        let (ack, _) = join(&world, &world.ben, chat, 3);
+        assert_eq!(ack["complete"], true);
+
+        let from = world.host.socket_calls().len();
+        world.sent(&world.ben, "joinChat", json!({"chatId": chat, "after": 2}));
+        let SocketCall::Emit(gap) = &self::calls(&world, from)[1] else { panic!("no event") };
+        assert_eq!(gap.message.name, "historyGap");
+        assert_eq!(gap.arguments(), json!([{"chatId": chat, "after": 2, "from": 4}]));
+    }
+
+    #[test]
+    fn an_after_from_the_future_keeps_nothing_back() {
+        let world = World::new();
+        let chat = world.direct();
+        world.say(&world.anna, chat, "1");
+        let (ack, calls) = join(&world, &world.ben, chat, 77);
+        let expected = json!({"ok": true, "lastSequence": 1, "replayed": 0, "complete": false});
+        assert_eq!(ack, expected);
+        assert!(matches!(calls.last(), Some(SocketCall::Release(_, _, 1))));
+    }
+
+    #[test]
+    fn a_file_is_replayed_whole() {
+        let world = World::new();
+        let chat = world.direct();
+        let form = pingtalk_sdk::fake::post("/send-file")
+            .form(&[("chatId", &chat.to_string())], Some(("file", "a.txt", b"abc")));
+        assert_eq!(world.ask(&world.anna, form).status, 201);
+        let (ack, calls) = join(&world, &world.ben, chat, 0);
+        assert_eq!(ack["replayed"], 1);
+        let SocketCall::Emit(message) = &calls[1] else { panic!("{calls:?}") };
+        assert_eq!(message.arguments()[0]["file"]["data"], "YWJj");
+    }
+
+    #[test]
+    fn messages_without_a_number_make_a_replay_incomplete() {
+        let world = World::new();
+        let chat = world.direct();
+        World::change_chats(&world.host, Changes::new().set("allNumbered", false));
+        world.say(&world.anna, chat, "1");
+        assert_eq!(join(&world, &world.ben, chat, 0).0["complete"], false);
+        assert_eq!(join(&world, &world.ben, chat, 1).0["complete"], true);
+        // The original wrote one since.
+        let theirs = world.host.new_id();
+        World::change_chats(&world.host, Changes::new().set("lastMessage", theirs));
+        assert_eq!(join(&world, &world.ben, chat, 1).0["complete"], false);
+    }
+
+    #[test]
+    fn a_failed_replay_leaves_the_room_and_its_hold() {
+        let world = World::new();
+        let chat = world.direct();
+        world.say(&world.anna, chat, "1");
+        // Joining fails, or anything after it.
+        let away = || Failure::Documents(DocumentError::Unavailable("away".to_owned()));
+        world.host.fail_next(away());
+        assert_eq!(join(&world, &world.ben, chat, 0).0["ok"], false);
+        let platform = world.host.platform();
+        let socket = world.ben.socket();
+        let frame = Frame {
+            name: "joinChat".to_owned(),
+            arguments: json!([{"chatId": chat, "after": 0}]).to_string(),
+            ..Frame::default()
+        };
+        world.host.fail_next(away());
+        let from = world.host.socket_calls().len();
+        let rest = joined(&platform, &socket, &frame, chat, Some(0));
+        assert_eq!(pingtalk_sdk::fake::block_on(rest).unwrap_err().status(), 503);
+        assert!(calls(&world, from).is_empty());
+    }
+}
