@@ -48,7 +48,7 @@ pub(crate) async fn hello(pingtalk: &Path, options: &Options) -> Result<()> {
         cookie: None,
     });
     if let Ok(wasmtime) = std::env::var("WASMTIME") {
-        let component = PathBuf::from("target/wasm32-wasip2/component/hello.wasm");
+        let component = PathBuf::from("target/wasm32-wasip2/component/guest_hello.wasm");
         let server = Server::wasmtime(&wasmtime, &component).await?;
         subjects.push(Subject { name: "wasmtime serve", server, path: "/", cookie: None });
     }

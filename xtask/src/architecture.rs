@@ -75,6 +75,7 @@ pub(crate) fn run() -> Result<()> {
     for folder in ["host", "sdk", "components", "examples", "tests", "xtask", "bench"] {
         check_modules(&root.join(folder), &mut findings)?;
     }
+    crate::vendored::check(&mut findings)?;
     if findings.is_empty() {
         println!("architecture: {} host crates keep to the import table", crates.len());
         return Ok(());

@@ -8,6 +8,7 @@ mod process;
 mod setup;
 mod summary;
 mod test;
+mod vendored;
 
 use clap::{Parser, Subcommand};
 
