@@ -49,7 +49,7 @@ pub(super) fn refuse(refusal: Refusal) -> Response<Body> {
 }
 
 /// A whole answer. Polls must not be cached.
-pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
+fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
     let mut response =
         Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
@@ -57,6 +57,11 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes)
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A payload, or `ok`.
+pub(super) fn text(body: Bytes) -> Response<Body> {
+    reply(StatusCode::OK, "text/plain; charset=UTF-8", body)
 }
 
 /// 101, after which the connection speaks WebSocket (RFC 6455, section 4.2.2).

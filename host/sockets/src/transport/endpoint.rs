@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use engineioxide::{config::EngineIoConfig, service::EngineIoService, socket::Sid};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
-use hyper::{service::Service, upgrade::OnUpgrade};
+use engineioxide::socket::Sid;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use pingtalk_capabilities::calls::{Body, CallContext};
 use tokio::time::{timeout, timeout_at};
@@ -20,23 +18,18 @@ use tokio::time::{timeout, timeout_at};
 use super::{
     Accept, Admissions, Link, Opening, Settings,
     answers::{self, Refusal},
-    bridge::{Bridge, Sessions},
-    link::{Bounds, WINDOW_PACKETS},
+    library::Library,
+    link::Bounds,
     query::{self, Asks},
     wire::Wire,
 };
 
-/// The path the library is told; requests arrive here already routed.
-const PATH: &str = "/engine";
-/// Places in the library's queue beyond the window: heartbeats, noops, close.
-const SPARE_PLACES: usize = 16;
 /// How long the client may take from its request to its first WebSocket byte.
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An Engine.IO server without a listener.
 pub struct Endpoint {
-    service: EngineIoService<Bridge>,
-    sessions: Arc<Sessions>,
+    library: Library,
     admissions: Arc<Admissions>,
     settings: Settings,
     draining: AtomicBool,
@@ -52,19 +45,8 @@ impl Endpoint {
     /// Makes an endpoint whose connections `accept` takes.
     #[must_use]
     pub fn new(settings: Settings, admissions: Arc<Admissions>, accept: Arc<dyn Accept>) -> Self {
-        let sessions = Arc::new(Sessions::default());
-        let config = EngineIoConfig::builder()
-            .req_path(PATH)
-            .ping_interval(settings.ping_interval)
-            .ping_timeout(settings.ping_timeout)
-            .max_payload(settings.max_payload as u64)
-            .ws_max_message_size(settings.max_payload)
-            .ws_max_frame_size(settings.max_payload)
-            .max_buffer_size(WINDOW_PACKETS + SPARE_PLACES)
-            .build();
-        let bridge = Bridge { accept, sessions: Arc::clone(&sessions) };
-        let service = EngineIoService::with_config(Arc::new(bridge), config);
-        Self { service, sessions, admissions, settings, draining: AtomicBool::new(false) }
+        let library = Library::new(&settings, accept);
+        Self { library, admissions, settings, draining: AtomicBool::new(false) }
     }
 
     /// Refuses new sessions from now on.
@@ -89,28 +71,33 @@ impl Endpoint {
         }
         match query::read(request.method(), query, headers)? {
             Asks::OpenPolling => {
-                let link = self.open_link(&context, &request)?;
-                let opening = library_request(None, false, Some(link), request.map(|_| empty()))?;
-                self.call(opening).await
+                let link = self.new_link(&context, &request)?;
+                let cancelled = EndIfDropped::new(&link);
+                let sid = self.library.open(&link).await?;
+                cancelled.disarm();
+                Ok(answers::text(open_packet(&self.settings, sid, "\"websocket\"").into()))
             }
             Asks::OpenWebSocket => {
-                let link = self.open_link(&context, &request)?;
-                self.switch(request, Some(link), None)
+                let link = self.new_link(&context, &request)?;
+                self.open_websocket(link, request)
             }
             Asks::Upgrade(sid) => {
-                let link = self.sessions.get(&sid).ok_or(Refusal::UnknownSession)?;
-                // A second WebSocket for a session is opened and dropped, as the reference
-                // server does it; the session stays where it is.
-                let first = !link.upgraded.swap(true, Ordering::AcqRel);
-                self.switch(request, first.then_some(link), Some(sid))
+                let link = self.library.session(sid)?;
+                self.upgrade(sid, link, request)
             }
-            Asks::Poll(sid) => self.poll(sid, request).await,
+            Asks::Poll(sid) => {
+                let link = self.library.session(sid)?;
+                let cancelled = EndIfDropped::new(&link);
+                let polled = self.library.poll(sid, &link).await;
+                cancelled.disarm();
+                polled.map(answers::text)
+            }
             Asks::Post(sid) => self.post(sid, context, request).await,
         }
     }
 
     /// Room for a new session.
-    fn open_link(
+    fn new_link(
         &self,
         context: &CallContext,
         request: &Request<Body>,
@@ -133,106 +120,107 @@ impl Endpoint {
         Ok(Arc::new(Link::new(opening, bounds, Some(permit))))
     }
 
-    async fn poll(&self, sid: Sid, request: Request<Body>) -> Result<Response<Body>, Refusal> {
-        let link = self.sessions.get(&sid).ok_or(Refusal::UnknownSession)?;
-        let mut cancelled = EndIfDropped(Some(Arc::clone(&link)));
-        let request = library_request(Some(sid), false, None, request.map(|_| empty()))?;
-        let answer = self.call(request).await;
-        cancelled.0 = None;
-        answer
-    }
-
     async fn post(
         &self,
         sid: Sid,
         context: CallContext,
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        let link = self.sessions.get(&sid).ok_or(Refusal::UnknownSession)?;
+        let link = self.library.session(sid)?;
         if link.posting.swap(true, Ordering::AcqRel) {
             // Two at once would mix up the order of what they deliver.
             link.lost();
             return Err(Refusal::BadRequest);
         }
         let _done = Posting(&link);
-        let deadline = context.deadline.into();
-        let request = library_request(Some(sid), false, None, request)?;
         let work = async {
             link.valve().opened().await;
-            self.call(request).await
+            self.library.post(sid, request.into_body()).await
         };
-        timeout_at(deadline, work).await.unwrap_or_else(|_| {
+        let posted = timeout_at(context.deadline.into(), work).await.unwrap_or_else(|_| {
             link.lost();
             Err(Refusal::BadRequest)
-        })
+        });
+        posted.map(answers::text)
     }
 
-    /// Has the library answer, and puts its errors into the reference server's words.
-    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Refusal> {
-        let sid_link =
-            query::session(request.uri().query()).and_then(|sid| self.sessions.get(&sid));
-        let is_poll = request.method() == http::Method::GET;
-        let response = match self.service.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        let (parts, body) = response.into_parts();
-        let body = match body.collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(never) => match never {},
-        };
-        match parts.status {
-            StatusCode::OK => {}
-            StatusCode::PAYLOAD_TOO_LARGE => return Err(Refusal::TooLarge),
-            _ if contains(&body, b"Session ID unknown") => return Err(Refusal::UnknownSession),
-            _ => return Err(Refusal::BadRequest),
-        }
-        if let Some(link) = sid_link.filter(|_| is_poll) {
-            let packets = messages_in(&body);
-            if packets > 0 {
-                link.written(packets);
-            }
-        }
-        Ok(answers::reply(StatusCode::OK, "text/plain; charset=UTF-8", body))
-    }
-
-    /// Answers 101 and hands the stream to the library for `link`; drops it without one.
-    fn switch(
+    /// A session that begins with a WebSocket.
+    fn open_websocket(
         &self,
+        link: Arc<Link>,
         mut request: Request<Body>,
-        link: Option<Arc<Link>>,
-        sid: Option<Sid>,
     ) -> Result<Response<Body>, Refusal> {
-        let key = request.headers().get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
-        let response = answers::switch(key).ok_or(Refusal::BadRequest)?;
+        let response = switching(&request)?;
         let stream = hyper::upgrade::on(&mut request);
-        let request = library_request(sid, true, link.clone(), request.map(|_| ()))?;
-        let patience = self.settings.ping_interval + self.settings.ping_timeout;
-        let service = self.service.clone();
+        let patience = self.patience();
+        let library = self.library.clone();
+        link.upgraded.store(true, Ordering::Release);
+        let settings = self.settings.clone();
         tokio::spawn(async move {
-            let stream = opened(stream).await;
-            let Some(link) = link else { return };
-            match stream {
-                Some(stream) => {
-                    let wire = Wire::new(TokioIo::new(stream), link, patience);
-                    // Its only error is a query it can't read, and we wrote that query.
-                    if let Err(error) = service.call((wire, request)).await {
-                        tracing::warn!(%error, "the WebSocket was not taken");
-                    }
-                }
-                None => link.lost(),
+            let cancelled = EndIfDropped::new(&link);
+            let Some(stream) = opened(stream).await else { return };
+            let Ok(sid) = library.open(&link).await else { return };
+            let mut wire = Wire::new(TokioIo::new(stream), link, patience);
+            if wire.begin(&open_packet(&settings, sid, "")).await.is_ok() {
+                cancelled.disarm();
+                library.take_over(sid, wire).await;
             }
         });
         Ok(response)
     }
+
+    /// A session that goes on over a WebSocket. A second one is opened and dropped, as the
+    /// reference server does it; the session stays where it is.
+    fn upgrade(
+        &self,
+        sid: Sid,
+        link: Arc<Link>,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Refusal> {
+        let response = switching(&request)?;
+        let stream = hyper::upgrade::on(&mut request);
+        let patience = self.patience();
+        let library = self.library.clone();
+        let first = !link.upgraded.swap(true, Ordering::AcqRel);
+        tokio::spawn(async move {
+            match opened(stream).await {
+                Some(stream) if first => {
+                    library.take_over(sid, Wire::new(TokioIo::new(stream), link, patience)).await;
+                }
+                None if first => link.lost(),
+                _ => {}
+            }
+        });
+        Ok(response)
+    }
+
+    /// How long a write may make no progress: as long as a heartbeat may stay out.
+    fn patience(&self) -> Duration {
+        self.settings.ping_interval + self.settings.ping_timeout
+    }
+}
+
+fn switching(request: &Request<Body>) -> Result<Response<Body>, Refusal> {
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
+    answers::switch(key).ok_or(Refusal::BadRequest)
 }
 
 async fn opened(stream: OnUpgrade) -> Option<hyper::upgrade::Upgraded> {
     timeout(SWITCH_TIMEOUT, stream).await.ok()?.ok()
 }
 
-/// Ends a session unless disarmed: a client that cancels its poll is gone.
+/// Ends a session unless disarmed: a client that cancels its request is gone.
 struct EndIfDropped(Option<Arc<Link>>);
+
+impl EndIfDropped {
+    fn new(link: &Arc<Link>) -> Self {
+        Self(Some(Arc::clone(link)))
+    }
+
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for EndIfDropped {
     fn drop(&mut self) {
@@ -250,51 +238,23 @@ impl Drop for Posting<'_> {
     }
 }
 
-fn empty() -> Body {
-    http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-/// The request as the library gets it. It keeps the head of an opening request for as long as the
-/// session lives, so only what it reads is left: no cookies, no headers.
-fn library_request<B>(
-    sid: Option<Sid>,
-    websocket: bool,
-    link: Option<Arc<Link>>,
-    request: Request<B>,
-) -> Result<Request<B>, Refusal> {
-    let (head, body) = request.into_parts();
-    let transport = if websocket { "websocket" } else { "polling" };
-    let mut uri = format!("{PATH}/?EIO=4&transport={transport}");
-    if let Some(sid) = sid {
-        uri.push_str("&sid=");
-        uri.push_str(sid.as_str());
-    }
-    let mut request = Request::builder().method(head.method).uri(uri);
-    if let (Some(link), Some(extensions)) = (link, request.extensions_mut()) {
-        extensions.insert(link);
-    }
-    request.body(body).map_err(|_| Refusal::BadRequest)
-}
-
 /// All `Cookie` headers (HTTP/2 clients may send several; RFC 9113, section 8.2.3).
 fn cookies(headers: &HeaderMap) -> Option<String> {
     let all: Vec<_> = headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|v: &HeaderValue| v.to_str().ok())
+        .filter_map(|value: &HeaderValue| value.to_str().ok())
         .collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// Message packets in a polling payload.
-fn messages_in(payload: &Bytes) -> usize {
-    const SEPARATOR: u8 = 0x1e;
-    payload
-        .split(|&byte| byte == SEPARATOR)
-        .filter(|packet| matches!(packet.first(), Some(b'4' | b'b')))
-        .count()
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+/// Engine.IO's first packet.
+fn open_packet(settings: &Settings, sid: Sid, upgrades: &str) -> String {
+    let Settings { ping_interval, ping_timeout, max_payload, .. } = settings;
+    format!(
+        "0{{\"sid\":\"{sid}\",\"upgrades\":[{upgrades}],\"pingInterval\":{},\
+         \"pingTimeout\":{},\"maxPayload\":{max_payload}}}",
+        ping_interval.as_millis(),
+        ping_timeout.as_millis(),
+    )
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engineioxide::{DisconnectReason, Socket, TransportType};
+use engineioxide::{DisconnectReason, Socket, TransportType, socket::Sid};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
@@ -70,6 +70,7 @@ struct Queue {
     /// The length of each packet in the library's hands, oldest first.
     handed_over: VecDeque<usize>,
     handed_over_bytes: usize,
+    started: bool,
     closed: bool,
 }
 
@@ -109,6 +110,19 @@ impl Link {
     pub(super) fn attach(&self, engine: &Arc<Socket<Slot>>) {
         // Only the bridge attaches, once.
         let _ = self.engine.set(Arc::downgrade(engine));
+    }
+
+    /// The session's secret id.
+    pub(super) fn sid(&self) -> Option<Sid> {
+        Some(self.engine()?.id)
+    }
+
+    /// The session is ready: what was sent so far may go out.
+    pub(super) fn start(&self) {
+        let Some(engine) = self.engine() else { return };
+        let mut queue = self.queue.lock();
+        queue.started = true;
+        self.refill(&mut queue, &engine);
     }
 
     fn engine(&self) -> Option<Arc<Socket<Slot>>> {
@@ -160,7 +174,7 @@ impl Link {
     /// Whether the library may have this message now.
     fn fits(&self, queue: &Queue, engine: &Socket<Slot>, message: &Outgoing) -> bool {
         if queue.handed_over.is_empty() {
-            return true;
+            return queue.started;
         }
         if queue.handed_over.len() + message.packets() > WINDOW_PACKETS {
             return false;

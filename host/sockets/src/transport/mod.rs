@@ -2,13 +2,14 @@
 //!
 //! The rest of the crate knows the types of this module only: an [`Endpoint`] answers HTTP
 //! requests, a [`Link`] is one client's connection, and whoever implements [`Accept`] and
-//! [`Consumer`] gets what clients send. Below is `engineioxide`, which only `bridge` and `link`
-//! name; what it lacks is added here:
+//! [`Consumer`] gets what clients send. Below is `engineioxide`, which only `library`, `bridge`
+//! and `link` drive; what it lacks is added here:
 //!
 //! - back-pressure: a paused [`Link`] is not read from (its callbacks can't pause);
 //! - queues bounded in bytes and counted until the bytes are written;
 //! - connections that never finish opening, upgrading or writing end;
 //! - a cancelled poll ends its session, as the protocol asks;
+//! - the first heartbeat comes after the interval, not at once;
 //! - requests are checked, and refused in the reference server's words.
 
 mod admission;
@@ -17,6 +18,7 @@ mod bridge;
 mod endpoint;
 mod flow;
 mod frames;
+mod library;
 mod link;
 mod query;
 mod text;

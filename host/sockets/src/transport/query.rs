@@ -63,12 +63,6 @@ pub(super) fn read(
     Ok(if websocket { Asks::OpenWebSocket } else { Asks::OpenPolling })
 }
 
-/// The session a query names.
-pub(super) fn session(query: Option<&str>) -> Option<Sid> {
-    let sid = query?.split('&').find_map(|pair| pair.strip_prefix("sid="))?;
-    Sid::from_str(sid).ok()
-}
-
 /// RFC 6455, section 4.2.1.
 fn is_upgrade(headers: &HeaderMap) -> bool {
     let lists =

@@ -1,6 +1,6 @@
 //! Bare clients: requests by hand and WebSockets without any Socket.IO in them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -123,11 +123,13 @@ impl Ws {
 
     /// The next text that is no heartbeat; heartbeats are answered.
     pub async fn text(&mut self) -> String {
+        let until = Instant::now() + PATIENCE;
         loop {
             match self.raw().await.as_str() {
                 "2" => self.send("3").await,
                 text => return text.to_owned(),
             }
+            assert!(Instant::now() < until, "nothing but heartbeats came");
         }
     }
 
