@@ -139,6 +139,11 @@ impl RequestBody {
         self.fault.clone()
     }
 
+    /// True when all of it is here.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     pub(crate) fn boxed(self) -> Body {
         Body::new(self)
     }

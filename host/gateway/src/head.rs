@@ -2,7 +2,7 @@
 //! body.
 
 use http::{
-    HeaderMap, Version,
+    HeaderMap, HeaderValue, Uri, Version,
     header::{CONTENT_TYPE, HOST, ORIGIN},
     request::Parts,
 };
@@ -45,6 +45,11 @@ pub(crate) fn host(parts: &Parts) -> Result<Option<&str>, Problem> {
 fn is_host(host: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(&c);
     (1..=261).contains(&host.len()) && host.bytes().all(allowed)
+}
+
+/// The host of a target in absolute form, as the `Host` header that it replaces.
+pub(crate) fn absolute_host(target: &Uri) -> Option<HeaderValue> {
+    HeaderValue::from_str(target.authority()?.as_str()).ok()
 }
 
 /// A host's name alone.

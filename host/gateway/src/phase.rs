@@ -2,6 +2,10 @@
 //! to the one who watches the clock.
 //!
 //! All of it runs on one thread; the atomics are there because a task must be `Send`.
+//!
+//! A request changes the phase several times, so entering one does not ask for the time: the next
+//! look at the clock does. A bound is therefore kept at the latest one look later, and looks are
+//! never further apart than the shortest bound that could apply.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -27,11 +31,13 @@ const UPGRADED: u8 = 4;
 
 /// No moment: nothing is being waited for.
 const NEVER: u64 = u64::MAX;
+/// The phase is new.
+const UNSEEN: u64 = u64::MAX;
 
 pub(crate) struct Phase {
     born: Instant,
     phase: AtomicU8,
-    /// When the phase began, in milliseconds since `born`.
+    /// When the phase began, in milliseconds since `born`; [`UNSEEN`] until somebody looked.
     since: AtomicU64,
     /// Since when the client takes nothing.
     stalled: AtomicU64,
@@ -62,7 +68,7 @@ impl Phase {
     }
 
     fn enter(&self, phase: u8) {
-        self.since.store(self.now(), Relaxed);
+        self.since.store(UNSEEN, Relaxed);
         self.phase.store(phase, Relaxed);
     }
 
@@ -138,31 +144,28 @@ impl Phase {
     /// Checks the clock: what is overdue, or when to look again.
     pub(crate) fn check(&self, config: &Config) -> Result<Duration, Overdue> {
         let now = self.now();
-        let age = |since: u64| Duration::from_millis(now.saturating_sub(since));
+        let left = |bound: Duration, since: u64| {
+            let age = Duration::from_millis(now.saturating_sub(since));
+            bound.checked_sub(age).filter(|left| !left.is_zero())
+        };
+        let mut again = config.header_timeout.min(config.linger_timeout).min(config.write_timeout);
         let stalled = self.stalled.load(Relaxed);
-        let since_phase = age(self.since.load(Relaxed));
-        let mut again = config.write_timeout;
         if stalled != NEVER {
-            match config.write_timeout.checked_sub(age(stalled)) {
-                Some(left) if !left.is_zero() => again = left,
-                _ => return Err(Overdue::Quiet),
-            }
+            again = again.min(left(config.write_timeout, stalled).ok_or(Overdue::Quiet)?);
         }
         let (bound, overdue) = match self.phase.load(Relaxed) {
             WAITING => (config.idle_timeout, Overdue::Quiet),
             HEAD => (config.header_timeout, Overdue::Head),
             LINGERING => (config.linger_timeout, Overdue::Quiet),
-            // A handler has its own deadline, a body its own time-outs. Look again as soon as a
-            // phase that follows could be over.
-            _ => {
-                let next = config.header_timeout.min(config.linger_timeout);
-                return Ok(again.min(next));
-            }
+            // A handler has its own deadline, a body its own time-outs.
+            _ => return Ok(again),
         };
-        match bound.checked_sub(since_phase) {
-            Some(left) if !left.is_zero() => Ok(again.min(left)),
-            _ => Err(overdue),
+        let since = self.since.load(Relaxed);
+        if since == UNSEEN {
+            self.since.store(now, Relaxed);
+            return Ok(again.min(bound));
         }
+        Ok(again.min(left(bound, since).ok_or(overdue)?))
     }
 }
 
@@ -189,8 +192,11 @@ mod tests {
         phase.handed_over();
         phase.flushed();
         assert!(!phase.responding());
+        assert!(phase.check(&config).is_ok(), "seen");
+        std::thread::sleep(Duration::from_millis(3));
         assert!(phase.check(&config).is_ok(), "idle may last longer than a head");
         phase.received();
+        assert!(phase.check(&config).is_ok(), "seen");
         std::thread::sleep(Duration::from_millis(3));
         assert_eq!(phase.check(&config), Err(Overdue::Head));
     }

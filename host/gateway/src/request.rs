@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, UPGRADE},
+    header::{CONTENT_TYPE, HOST, UPGRADE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -202,21 +202,30 @@ impl Call<'_> {
         arrived: &mut Option<Arrived>,
     ) -> Result<Response<Outgoing>, Problem> {
         // Files have no use for a body, whatever its size.
+        let mut began = self.started;
         if route.kind != RouteKind::Files
             && let Some(Arrived { parts, body: Some(body) }) = arrived
         {
             body.limit(head::body_limit(route, &parts.headers))?;
             body.prefetch().await?;
+            if body.has_ended() {
+                // It may have taken its time to arrive; the handler's time starts now.
+                began = Instant::now();
+            }
         }
         let Some(Arrived { mut parts, body }) = arrived.take() else {
             return Err(errors::INTERNAL);
         };
         let body = body.filter(|_| route.kind != RouteKind::Files);
-        let fault = body.as_ref().filter(|body| !body.is_end_stream()).map(RequestBody::fault);
+        let fault = body.as_ref().filter(|body| !body.has_ended()).map(RequestBody::fault);
         let body = body.map_or_else(no_body, RequestBody::boxed);
         let sockets = route.kind == RouteKind::Sockets;
+        let absolute_host = head::absolute_host(&parts.uri);
         parts.uri = path::origin_form(&parts.uri, route.stripped()).ok_or(errors::BAD_PATH)?;
         headers::clean_request(&mut parts.headers, sockets);
+        if let Some(host) = absolute_host {
+            parts.headers.insert(HOST, host);
+        }
         if !sockets {
             parts.extensions.remove::<OnUpgrade>();
         }
@@ -232,8 +241,6 @@ impl Call<'_> {
             parts.headers.insert(headers::SECURE, HeaderValue::from_static("1"));
         }
         let head_only = parts.method == Method::HEAD;
-        // A body may have taken its time to arrive; the handler's time starts when it did.
-        let began = if fault.is_some() { self.started } else { Instant::now() };
         let deadline = began + route.deadline;
         let context = CallContext {
             request_id: self.id.shared(),

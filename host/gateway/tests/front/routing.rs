@@ -112,3 +112,12 @@ async fn direct_ports_share_the_counters() {
     front.get("/auth/x").await;
     assert_eq!(front.gateway.metrics().snapshot().accepted, 3);
 }
+
+#[tokio::test]
+async fn an_absolute_target_replaces_the_host() {
+    let front = Front::of(vec![Route::service("", echo())]);
+    let answer = front.ask("GET http://shop.example:81/x?y", &[], b"").await;
+    assert!(answer.body.starts_with("GET /x?y\n"), "{}", answer.body);
+    assert!(answer.body.contains("host: shop.example:81\n"), "{}", answer.body);
+    assert!(!answer.body.contains("host: test"));
+}

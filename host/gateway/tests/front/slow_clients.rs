@@ -83,6 +83,20 @@ async fn an_idle_connection_has_another_bound_than_a_head() {
 }
 
 #[tokio::test]
+async fn half_a_head_on_a_connection_that_was_idle_is_408_too() {
+    let front = Front::start(impatient(), site());
+    let mut connection = front.connect().await;
+    connection.send("GET /health HTTP/1.1\r\nhost: t\r\n\r\n").await;
+    assert_eq!(connection.answer().await.status, 200);
+    sleep(SHORT * 2).await;
+    let started = Instant::now();
+    connection.send("GET /heal").await;
+    assert_eq!(connection.answer().await.status, 408);
+    let took = started.elapsed();
+    assert!(took >= SHORT && took < SHORT * 10, "{took:?}, while idling may last over a minute");
+}
+
+#[tokio::test]
 async fn a_body_that_pauses_is_408_and_never_reaches_the_handler() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
