@@ -9,6 +9,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::Host;
 use crate::{log, platform::ThisHost};
 
+/// How often a refresh looks whether another change has overtaken it.
+const REFRESH_ROUNDS: usize = 4;
+
 /// Why a cache call failed. Services don't see it; hosts and fakes return it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CacheError {
@@ -64,6 +67,47 @@ impl<'a> Cache<'a> {
         let Some(bytes) = known("encode", serde_json::to_vec(value)) else { return false };
         let stored = self.host.cache_set(key, Bytes::from(bytes), millis(ttl), absent).await;
         known("set", stored).unwrap_or(false)
+    }
+
+    /// Makes a change that was just stored count: loads the value and stores it, over whatever is
+    /// there, or forgets the key if there is no value any more.
+    ///
+    /// Prefer this to forgetting the key: a reader that loaded the old value before the change
+    /// can't put it back with [`Cache::set_if_absent`]. Two changes may come here in the other
+    /// order than they were stored, so each looks again after writing: the last one to write has
+    /// then seen every change before.
+    ///
+    /// # Errors
+    /// Those of `load`. The change itself has been made by then.
+    pub async fn refresh<T, E, F>(
+        self,
+        key: &str,
+        ttl: Duration,
+        load: impl Fn() -> F,
+    ) -> Result<(), E>
+    where
+        T: Serialize + PartialEq,
+        F: Future<Output = Result<Option<T>, E>>,
+    {
+        let mut written = None;
+        for _ in 0..REFRESH_ROUNDS {
+            let current = load().await?;
+            if current == written && written.is_some() {
+                return Ok(());
+            }
+            match &current {
+                Some(value) => {
+                    self.set(key, value, ttl).await;
+                }
+                None => {
+                    self.invalidate([key]).await;
+                    return Ok(());
+                }
+            }
+            written = current;
+        }
+        // Changes keep coming, and each of them refreshes too.
+        Ok(())
     }
 
     /// Forgets keys. True when the cache did so; when it is out of reach the old values live on

@@ -179,6 +179,11 @@ impl Host {
         self.store().before_commit.push_back(Box::new(race));
     }
 
+    /// Runs this just before the next call on sockets takes effect.
+    pub fn before_next_socket_call(&self, race: impl FnOnce(&Self) + 'static) {
+        self.store().before_socket_call.push_back(Box::new(race));
+    }
+
     /// The raw value cached under a key, unless expired.
     #[must_use]
     pub fn cached(&self, key: &str) -> Option<serde_json::Value> {
@@ -276,6 +281,10 @@ impl Host {
     }
 
     fn sockets_call(&self, call: SocketCall) -> Result<(), SocketError> {
+        let race = self.store().before_socket_call.pop_front();
+        if let Some(race) = race {
+            race(self);
+        }
         self.fails(|failure| match failure {
             Failure::Sockets(error) => Some(error.clone()),
             _ => None,

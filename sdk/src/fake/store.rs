@@ -68,6 +68,7 @@ pub(super) struct Store {
     pub(super) failures: VecDeque<Failure>,
     pub(super) outages: Vec<Failure>,
     pub(super) before_commit: VecDeque<Race>,
+    pub(super) before_socket_call: VecDeque<Race>,
 }
 
 impl Store {
@@ -86,6 +87,7 @@ impl Store {
             failures: VecDeque::new(),
             outages: Vec::new(),
             before_commit: VecDeque::new(),
+            before_socket_call: VecDeque::new(),
         }
     }
 

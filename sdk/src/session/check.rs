@@ -19,8 +19,6 @@ use crate::{
 
 /// How long a state is cached. A change that could not reach the cache counts after this.
 const CACHED: Duration = Duration::from_secs(60);
-/// How often a change looks whether another one has overtaken it.
-const PUBLISH_ROUNDS: usize = 4;
 
 fn key(user: Id) -> String {
     format!("session:{user}")
@@ -65,24 +63,10 @@ pub async fn of_handshake(platform: &Platform, handshake: &Handshake) -> Result<
 
 /// Makes a committed change of a user's state count everywhere at once.
 ///
-/// Two changes may come here in the other order than they were committed. So each looks again
-/// after writing: the last to write the cache has then seen every change before.
-///
 /// # Errors
 /// Those of the store. The change itself is made already.
 pub async fn publish(platform: &Platform, user: Id) -> Result<(), DocumentError> {
-    let mut written = None;
-    for _ in 0..PUBLISH_ROUNDS {
-        let state = stored(platform, user).await?;
-        if state == written {
-            break;
-        }
-        if let Some(state) = &state {
-            platform.cache().set(&key(user), state, CACHED).await;
-        }
-        written = state;
-    }
-    Ok(())
+    platform.cache().refresh(&key(user), CACHED, || stored(platform, user)).await
 }
 
 async fn stored(platform: &Platform, user: Id) -> Result<Option<State>, DocumentError> {

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::Either, future::select, stream};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
 
 use super::{
-    bindings::capabilities::{pingtalk::blobs::store as wit, wit_stream},
+    bindings::blobs::{pingtalk::blobs::store as wit, wit_stream},
     conv,
 };
 use crate::{

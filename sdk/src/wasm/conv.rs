@@ -2,13 +2,15 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::bindings::capabilities::{
-    pingtalk::{
-        blobs::store as wit_blobs,
-        cache::store as wit_cache,
-        sockets::{server as wit_server, types as wit_sockets},
+use super::bindings::{
+    blobs::pingtalk::blobs::store as wit_blobs,
+    capabilities::{
+        pingtalk::{
+            cache::store as wit_cache,
+            sockets::{server as wit_server, types as wit_sockets},
+        },
+        wasi::http::types as wit_http,
     },
-    wasi::http::types as wit_http,
 };
 use crate::{
     blobs::{BlobError, BlobInfo, Bounds},

@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    bindings::capabilities::{
-        pingtalk::{
-            blobs::store as blobs, cache::store as cache, documents::store as documents,
-            sockets::server as sockets,
+    bindings::{
+        blobs::pingtalk::blobs::store as blobs,
+        capabilities::{
+            pingtalk::{
+                cache::store as cache, documents::store as documents, sockets::server as sockets,
+            },
+            wasi::config::store as config,
         },
-        wasi::config::store as config,
     },
     clock, conv, documents as convert, outbound, random,
 };
