@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, HOST, UPGRADE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -217,12 +217,17 @@ impl Call<'_> {
             return Err(errors::INTERNAL);
         };
         let body = body.filter(|_| route.kind != RouteKind::Files);
+        // A handler may plan by the length of what came in pieces and is all here now.
+        let length = body.as_ref().filter(|body| body.has_ended()).map(|b| b.size_hint().lower());
         let fault = body.as_ref().filter(|body| !body.has_ended()).map(RequestBody::fault);
         let body = body.map_or_else(no_body, RequestBody::boxed);
         let sockets = route.kind == RouteKind::Sockets;
         let absolute_host = head::absolute_host(&parts.uri);
         parts.uri = path::origin_form(&parts.uri, route.stripped()).ok_or(errors::BAD_PATH)?;
         headers::clean_request(&mut parts.headers, sockets);
+        if let Some(length) = length {
+            parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+        }
         if let Some(host) = absolute_host {
             parts.headers.insert(HOST, host);
         }

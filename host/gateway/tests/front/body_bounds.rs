@@ -63,6 +63,7 @@ async fn a_chunked_body_is_counted_as_it_comes() {
     let answer = connection.answer().await;
     assert_eq!(answer.status, 200);
     assert!(answer.body.contains("body 1000\n"), "{}", answer.body);
+    assert!(answer.body.contains("content-length: 1000\n"), "it is known by now");
     let answer = Answer::parse(&front.raw(chunked(&[&[b'x'; 600], &[b'x'; 401]])).await);
     assert_eq!((answer.status, answer.message().as_str()), (413, "The request body is too large"));
 }
