@@ -27,6 +27,8 @@ use crate::{
 };
 
 const HEALTHY: Bytes = Bytes::from_static(b"API Gateway is healthy");
+/// The access log's name, by which it can be switched on alone.
+const LOG: &str = "pingtalk::access";
 /// A handler ends its calls at their deadline itself; this is for one that does not.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -91,12 +93,12 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
         None => Metrics::count(&gateway.metrics.unrouted),
     }
     // Neither the query nor any header: they may hold secrets.
-    if status.is_server_error() {
-        tracing::warn!(target: "pingtalk::access", %method, path = uri.path(), status = status.as_u16(),
-            ms = took.as_millis(), request_id = id.as_str(), client = %client.address, "answered");
+    let (path, status, ms) = (uri.path(), status.as_u16(), took.as_millis());
+    let (id, client) = (id.as_str(), client.address);
+    if status >= 500 {
+        tracing::warn!(target: LOG, %method, path, status, ms, request_id = id, %client, "answered");
     } else {
-        tracing::debug!(target: "pingtalk::access", %method, path = uri.path(), status = status.as_u16(),
-            ms = took.as_millis(), request_id = id.as_str(), client = %client.address, "answered");
+        tracing::debug!(target: LOG, %method, path, status, ms, request_id = id, %client, "answered");
     }
     response
 }
