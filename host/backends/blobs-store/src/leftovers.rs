@@ -21,3 +21,23 @@ pub(crate) fn remove(root: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn unfinished_uploads_go_and_blobs_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("container/dir+");
+        std::fs::create_dir_all(&folder).unwrap();
+        let files = ["blob", "blob#1", "other#12"].map(|name| folder.join(name));
+        for file in &files {
+            std::fs::write(file, "x").unwrap();
+        }
+        remove(root.path());
+        assert_eq!(files.map(|file| file.exists()), [true, false, false]);
+    }
+}

@@ -1,58 +1,15 @@
-//! Changes to a document.
-//!
-//! Only what a change touches is taken apart; all else is copied byte for byte, in place. New
-//! fields go to the end, as in MongoDB.
-
-use std::borrow::Cow;
+//! Changes to a document: what each does to a field, and which are impossible.
 
 use pingtalk_capabilities::documents::{Change, DocumentError, Value};
 
 use crate::{
-    key,
+    draft::{Draft, Node},
     path::Path,
-    project::{write_document, write_element, write_name},
-    raw::{self, Elements, Raw, invalid, kind},
+    raw::{invalid, kind},
 };
 
 /// Most changes in an update.
 const MAX_CHANGES: usize = 200;
-/// How far beyond its end an array may be written.
-const MAX_GAP: usize = 1_000;
-
-/// A document taken apart as far as needed.
-pub(crate) struct Draft<'a> {
-    fields: Vec<Field<'a>>,
-}
-
-struct Field<'a> {
-    name: Cow<'a, [u8]>,
-    node: Node<'a>,
-}
-
-enum Node<'a> {
-    /// As it was, or a new value.
-    Whole(u8, Cow<'a, [u8]>),
-    /// A document or an array (whose names are made anew).
-    Opened(u8, Vec<Field<'a>>),
-}
-
-impl Node<'_> {
-    fn whole(value: &Value) -> Result<Self, DocumentError> {
-        let (kind, bytes) = raw::encode(value)?;
-        Ok(Node::Whole(kind, bytes.into()))
-    }
-
-    fn key(&self) -> Vec<u8> {
-        match self {
-            Node::Whole(kind, bytes) => key::key(Raw { kind: *kind, bytes }),
-            Node::Opened(kind, fields) => {
-                let mut bytes = Vec::new();
-                write_fields(&mut bytes, *kind, fields);
-                key::key(Raw { kind: *kind, bytes: &bytes })
-            }
-        }
-    }
-}
 
 /// Checks that no two changes touch the same field, as MongoDB does.
 pub(crate) fn check(changes: &[Change]) -> Result<Vec<Path>, DocumentError> {
@@ -81,275 +38,70 @@ fn path_of(change: &Change) -> &str {
         | Change::SetOnInsert(path, _) => path,
     }
 }
-
-impl<'a> Draft<'a> {
-    /// A draft of a document.
-    pub(crate) fn of(document: &'a [u8]) -> Self {
-        Self { fields: open(document) }
-    }
-
-    /// Applies changes whose paths were checked. `inserting`: this is an upsert's insert.
-    pub(crate) fn apply(
-        &mut self,
-        changes: &[Change],
-        paths: &[Path],
-        inserting: bool,
-    ) -> Result<(), DocumentError> {
-        for (change, path) in changes.iter().zip(paths) {
-            self.apply_one(change, path, inserting)?;
-        }
-        Ok(())
-    }
-
-    fn apply_one(
-        &mut self,
-        change: &Change,
-        path: &Path,
-        inserting: bool,
-    ) -> Result<(), DocumentError> {
+/// Applies changes whose paths were checked. `inserting`: this is an upsert's insert.
+pub(crate) fn apply(
+    draft: &mut Draft<'_>,
+    changes: &[Change],
+    paths: &[Path],
+    inserting: bool,
+) -> Result<(), DocumentError> {
+    for (change, path) in changes.iter().zip(paths) {
         match change {
-            Change::Set(_, value) => self.set(path, value),
-            Change::SetOnInsert(_, value) if inserting => self.set(path, value),
-            Change::SetOnInsert(..) => Ok(()),
-            Change::Unset(_) => {
-                unset(&mut self.fields, path.names(), false);
-                Ok(())
-            }
-            Change::Increment(_, by) => self.increment(path, *by),
+            Change::Set(_, value) => draft.set(path, value)?,
+            Change::SetOnInsert(_, value) if inserting => draft.set(path, value)?,
+            Change::SetOnInsert(..) => {}
+            Change::Unset(_) => draft.unset(path),
+            Change::Increment(_, by) => increment(draft, path, *by)?,
             Change::Max(_, value) => {
-                let new = Node::whole(value)?;
-                let raise = self.read(path).is_none_or(|old| new.key() > old.key());
-                if raise { self.put(path, new) } else { Ok(()) }
-            }
-            Change::Push(_, value) => {
-                let new = Node::whole(value)?;
-                self.array(path)?.push(Field { name: Cow::Borrowed(b""), node: new });
-                Ok(())
-            }
-            Change::AddToSet(_, value) => {
-                let new = Node::whole(value)?;
-                let key = new.key();
-                let elements = self.array(path)?;
-                if !elements.iter().any(|element| element.node.key() == key) {
-                    elements.push(Field { name: Cow::Borrowed(b""), node: new });
+                let new = Node::new(value)?;
+                if draft.read(path).is_none_or(|old| new.key() > old.key()) {
+                    draft.put(path, new)?;
                 }
-                Ok(())
+            }
+            Change::Push(_, value) => draft.array(path)?.push(Node::new(value)?),
+            Change::AddToSet(_, value) => {
+                let new = Node::new(value)?;
+                let mut array = draft.array(path)?;
+                if !array.contains(&new.key()) {
+                    array.push(new);
+                }
             }
             Change::Pull(_, value) => {
-                let key = Node::whole(value)?.key();
-                if self.read(path).is_some() {
-                    self.array(path)?.retain(|element| element.node.key() != key);
+                let key = Node::new(value)?.key();
+                if draft.read(path).is_some() {
+                    draft.array(path)?.remove(&key);
                 }
-                Ok(())
             }
         }
     }
-
-    /// Sets a field, making the documents on the way.
-    pub(crate) fn set(&mut self, path: &Path, value: &Value) -> Result<(), DocumentError> {
-        self.put(path, Node::whole(value)?)
-    }
-
-    fn put(&mut self, path: &Path, node: Node<'a>) -> Result<(), DocumentError> {
-        *reach(&mut self.fields, path.names(), false)? = node;
-        Ok(())
-    }
-
-    /// The node at a path, without making anything.
-    fn read(&mut self, path: &Path) -> Option<&mut Node<'a>> {
-        find(&mut self.fields, path.names())
-    }
-
-    fn increment(&mut self, path: &Path, by: i64) -> Result<(), DocumentError> {
-        let small = |value: i64| i32::try_from(value).map_or(Value::Int64(value), Value::Int32);
-        let not_a_number =
-            || invalid(format!("`{}` is no number to add to", path.names().join(".")));
-        let overflow = || invalid(format!("`{}` would overflow", path.names().join(".")));
-        let new = match self.read(path) {
-            None => small(by),
-            Some(Node::Opened(..)) => return Err(not_a_number()),
-            Some(Node::Whole(kind, bytes)) => match *kind {
-                kind::INT32 => {
-                    let old = i32::from_le_bytes(*bytes.first_chunk().ok_or_else(not_a_number)?);
-                    small(i64::from(old).checked_add(by).ok_or_else(overflow)?)
-                }
-                kind::INT64 => {
-                    let old = i64::from_le_bytes(*bytes.first_chunk().ok_or_else(not_a_number)?);
-                    Value::Int64(old.checked_add(by).ok_or_else(overflow)?)
-                }
-                kind::DOUBLE => {
-                    let old = f64::from_le_bytes(*bytes.first_chunk().ok_or_else(not_a_number)?);
-                    #[allow(clippy::cast_precision_loss)]
-                    Value::Double(old + by as f64)
-                }
-                _ => return Err(not_a_number()),
-            },
-        };
-        self.set(path, &new)
-    }
-
-    /// The elements of the array at a path; a missing field becomes an empty one.
-    fn array(&mut self, path: &Path) -> Result<&mut Vec<Field<'a>>, DocumentError> {
-        let node = reach(&mut self.fields, path.names(), true)?;
-        open_node(node);
-        match node {
-            Node::Opened(kind::ARRAY, elements) => Ok(elements),
-            _ => Err(invalid(format!("`{}` is no array", path.names().join(".")))),
-        }
-    }
-
-    /// The changed document.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_fields(&mut out, kind::DOCUMENT, &self.fields);
-        out
-    }
+    Ok(())
 }
 
-fn open(document: &[u8]) -> Vec<Field<'_>> {
-    Elements::of(document)
-        .map(|element| Field {
-            name: Cow::Borrowed(element.name),
-            node: Node::Whole(element.value.kind, Cow::Borrowed(element.value.bytes)),
-        })
-        .collect()
-}
-
-/// Takes a document or an array apart; other values stay.
-fn open_node(node: &mut Node<'_>) {
-    let Node::Whole(kind @ (kind::DOCUMENT | kind::ARRAY), bytes) = node else { return };
-    let fields = match bytes {
-        Cow::Borrowed(bytes) => open(bytes),
-        Cow::Owned(bytes) => Elements::of(bytes)
-            .map(|element| Field {
-                name: Cow::Owned(element.name.to_vec()),
-                node: Node::Whole(element.value.kind, Cow::Owned(element.value.bytes.to_vec())),
-            })
-            .collect(),
+fn increment(draft: &mut Draft<'_>, path: &Path, by: i64) -> Result<(), DocumentError> {
+    let small = |value: i64| i32::try_from(value).map_or(Value::Int64(value), Value::Int32);
+    let not_a_number = || invalid(format!("`{}` is no number to add to", path.names().join(".")));
+    let overflow = || invalid(format!("`{}` would overflow", path.names().join(".")));
+    let new = match draft.read(path) {
+        None => small(by),
+        Some(Node::Opened(..)) => return Err(not_a_number()),
+        Some(Node::Whole(kind, bytes)) => match *kind {
+            kind::INT32 => {
+                let old = i32::from_le_bytes(*bytes.first_chunk().ok_or_else(not_a_number)?);
+                small(i64::from(old).checked_add(by).ok_or_else(overflow)?)
+            }
+            kind::INT64 => {
+                let old = i64::from_le_bytes(*bytes.first_chunk().ok_or_else(not_a_number)?);
+                Value::Int64(old.checked_add(by).ok_or_else(overflow)?)
+            }
+            kind::DOUBLE => {
+                let old = f64::from_le_bytes(*bytes.first_chunk().ok_or_else(not_a_number)?);
+                #[allow(clippy::cast_precision_loss)]
+                Value::Double(old + by as f64)
+            }
+            _ => return Err(not_a_number()),
+        },
     };
-    *node = Node::Opened(*kind, fields);
-}
-
-/// Where a name or a position stands among the fields.
-fn position(fields: &[Field<'_>], name: &str, array: bool) -> Option<usize> {
-    if array {
-        name.parse().ok().filter(|at| *at < fields.len())
-    } else {
-        fields.iter().position(|field| &*field.name == name.as_bytes())
-    }
-}
-
-fn find<'d, 'a>(fields: &'d mut [Field<'a>], names: &[String]) -> Option<&'d mut Node<'a>> {
-    find_in(fields, names, false)
-}
-
-fn find_in<'d, 'a>(
-    fields: &'d mut [Field<'a>],
-    names: &[String],
-    array: bool,
-) -> Option<&'d mut Node<'a>> {
-    let (first, rest) = names.split_first()?;
-    let at = position(fields, first, array)?;
-    let node = &mut fields.get_mut(at)?.node;
-    if rest.is_empty() {
-        return Some(node);
-    }
-    open_node(node);
-    match node {
-        Node::Opened(kind, fields) => find_in(fields, rest, *kind == kind::ARRAY),
-        Node::Whole(..) => None,
-    }
-}
-
-/// The node at a path, made (as an empty array or null) where it is missing, with the documents on
-/// the way.
-fn reach<'d, 'a>(
-    fields: &'d mut Vec<Field<'a>>,
-    names: &[String],
-    array: bool,
-) -> Result<&'d mut Node<'a>, DocumentError> {
-    reach_in(fields, names, false, array)
-}
-
-fn reach_in<'d, 'a>(
-    fields: &'d mut Vec<Field<'a>>,
-    names: &[String],
-    in_array: bool,
-    make_array: bool,
-) -> Result<&'d mut Node<'a>, DocumentError> {
-    let no_way = |name: &str| invalid(format!("there can be no field `{name}` in this value"));
-    let Some((first, rest)) = names.split_first() else { return Err(no_way("")) };
-    let at = match position(fields, first, in_array) {
-        Some(at) => at,
-        None => {
-            if in_array {
-                // A position beyond the end: the gap fills with nulls.
-                let wanted: usize = first.parse().map_err(|_| no_way(first))?;
-                if wanted.saturating_sub(fields.len()) > MAX_GAP {
-                    return Err(invalid("an array can't grow by so much at once"));
-                }
-                fields.resize_with(wanted, || Field {
-                    name: Cow::Borrowed(b""),
-                    node: Node::Whole(kind::NULL, Cow::Borrowed(b"")),
-                });
-            }
-            let node = match (rest.is_empty(), make_array) {
-                (false, _) => Node::Opened(kind::DOCUMENT, Vec::new()),
-                (true, true) => Node::Opened(kind::ARRAY, Vec::new()),
-                (true, false) => Node::Whole(kind::NULL, Cow::Borrowed(b"")),
-            };
-            fields.push(Field { name: Cow::Owned(first.clone().into_bytes()), node });
-            fields.len() - 1
-        }
-    };
-    let node = &mut fields.get_mut(at).ok_or_else(|| no_way(first))?.node;
-    if rest.is_empty() {
-        return Ok(node);
-    }
-    open_node(node);
-    match node {
-        Node::Opened(kind, fields) => reach_in(fields, rest, *kind == kind::ARRAY, make_array),
-        Node::Whole(..) => Err(no_way(rest.first().map_or("", String::as_str))),
-    }
-}
-
-/// Removes a field. An array's element becomes null instead, so that the others keep their places.
-fn unset(fields: &mut Vec<Field<'_>>, names: &[String], array: bool) {
-    let Some((first, rest)) = names.split_first() else { return };
-    let Some(at) = position(fields, first, array) else { return };
-    if rest.is_empty() {
-        if array {
-            if let Some(field) = fields.get_mut(at) {
-                field.node = Node::Whole(kind::NULL, Cow::Borrowed(b""));
-            }
-        } else {
-            fields.remove(at);
-        }
-    } else if let Some(field) = fields.get_mut(at) {
-        open_node(&mut field.node);
-        if let Node::Opened(kind, fields) = &mut field.node {
-            unset(fields, rest, *kind == kind::ARRAY);
-        }
-    }
-}
-
-fn write_fields(out: &mut Vec<u8>, kind: u8, fields: &[Field<'_>]) {
-    write_document(out, |out| {
-        for (at, field) in fields.iter().enumerate() {
-            let name = if kind == kind::ARRAY {
-                Cow::Owned(at.to_string().into_bytes())
-            } else {
-                Cow::Borrowed(&*field.name)
-            };
-            match &field.node {
-                Node::Whole(kind, bytes) => write_element(out, &name, Raw { kind: *kind, bytes }),
-                Node::Opened(kind, fields) => {
-                    write_name(out, *kind, &name);
-                    write_fields(out, *kind, fields);
-                }
-            }
-        }
-    });
+    draft.set(path, &new)
 }
 
 #[cfg(test)]
@@ -364,9 +116,9 @@ mod tests {
         let bytes = document.to_vec().unwrap();
         let paths = check(changes)?;
         let mut draft = Draft::of(&bytes);
-        draft.apply(changes, &paths, false)?;
+        super::apply(&mut draft, changes, &paths, false)?;
         let out = draft.encode();
-        raw::check_document(&out)?;
+        crate::raw::check_document(&out)?;
         Ok(Document::from_reader(&out[..]).unwrap())
     }
 
@@ -400,7 +152,7 @@ mod tests {
         let before = document.to_vec().unwrap();
         let changes = [set("n", 2)];
         let mut draft = Draft::of(&before);
-        draft.apply(&changes, &check(&changes).unwrap(), false).unwrap();
+        super::apply(&mut draft, &changes, &check(&changes).unwrap(), false).unwrap();
         let after = draft.encode();
         let mut expected = before.clone();
         // The last field's value: four bytes before the closing zero.

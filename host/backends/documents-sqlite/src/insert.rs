@@ -5,7 +5,7 @@ use pingtalk_capabilities::documents::{DocumentError, Sequence, Value};
 use rusqlite::Connection;
 
 use crate::{
-    change::Draft,
+    draft::Draft,
     error::Error,
     index::Index,
     key::{self, rank},
@@ -23,6 +23,9 @@ pub(crate) fn with_id(document: &Bytes) -> Result<Bytes, DocumentError> {
     if let Some(element) = Elements::of(document).find(|element| element.name.starts_with(b"$")) {
         let name = String::from_utf8_lossy(element.name).chars().take(64).collect::<String>();
         return Err(invalid(format!("a field can't be named `{name}`")));
+    }
+    if Elements::of(document).filter(|element| element.name == ID).count() > 1 {
+        return Err(invalid("a document has one `_id`"));
     }
     let own = get(document, ID);
     if own.is_some_and(|id| matches!(id.kind, kind::ARRAY | kind::REGEX)) {

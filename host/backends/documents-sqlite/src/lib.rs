@@ -12,6 +12,7 @@
 mod backend;
 mod change;
 mod config;
+mod draft;
 mod error;
 mod filter;
 mod index;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use pingtalk_capabilities::documents::{Change, DocumentError, Filter, Test};
 
 use crate::{
-    change::{Draft, check},
+    change::{apply, check},
+    draft::Draft,
     insert::with_id,
     path::Path,
     raw::{check_document, get, invalid},
@@ -17,7 +18,7 @@ const EMPTY: &[u8] = &[5, 0, 0, 0, 0];
 pub(crate) fn changed(document: &[u8], changes: &[Change]) -> Result<Bytes, DocumentError> {
     let paths = check(changes)?;
     let mut draft = Draft::of(document);
-    draft.apply(changes, &paths, false)?;
+    apply(&mut draft, changes, &paths, false)?;
     let new = draft.encode();
     check_document(&new)?;
     if get(document, b"_id") != get(&new, b"_id") {
@@ -51,6 +52,6 @@ pub(crate) fn made(filter: &Filter, changes: &[Change]) -> Result<Bytes, Documen
             set.push(path);
         }
     }
-    draft.apply(changes, &paths, true)?;
+    apply(&mut draft, changes, &paths, true)?;
     with_id(&draft.encode().into())
 }

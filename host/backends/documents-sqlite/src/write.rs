@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use pingtalk_capabilities::documents::{
     Change, DocumentError, Filter, MAX_COMMIT_ID_BYTES, MAX_EVENT_BYTES, MAX_EVENTS, MAX_WRITES,
-    Operation, Outcome, Sequence, Transaction, Write,
+    Operation, Outcome, Sequence, Transaction, Value, Write,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -48,10 +48,28 @@ pub(crate) fn check(transaction: &Transaction) -> Result<usize, DocumentError> {
     }
     let write = |write: &Write| match &write.operation {
         Operation::Insert { document, .. } => document.len(),
-        Operation::Update { .. } | Operation::Delete(_) | Operation::DeleteAll(_) => 1_024,
+        Operation::Update { changes, .. } => changes.iter().map(held).sum(),
+        Operation::Delete(_) | Operation::DeleteAll(_) => 0,
     };
     let writes: usize = transaction.writes.iter().map(write).sum();
     Ok(writes + transaction.events.iter().map(|event| event.payload.len()).sum::<usize>())
+}
+
+/// About how many bytes a change holds.
+fn held(change: &Change) -> usize {
+    match change {
+        Change::Unset(_) | Change::Increment(..) => 0,
+        Change::Set(_, value)
+        | Change::Max(_, value)
+        | Change::Push(_, value)
+        | Change::AddToSet(_, value)
+        | Change::Pull(_, value)
+        | Change::SetOnInsert(_, value) => match value {
+            Value::Text(text) => text.len(),
+            Value::Document(bytes) | Value::Array(bytes) => bytes.len(),
+            _ => 0,
+        },
+    }
 }
 
 /// What a commit did.

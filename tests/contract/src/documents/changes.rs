@@ -105,7 +105,7 @@ pub async fn untouched_fields_stay_as_they_are(backend: Arc<dyn DocumentsBackend
         "n": 1, "t": bson::Timestamp { time: 1, increment: 2 },
         "bin": bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![7; 16] },
     };
-    store.insert(PLAIN, &[before.clone()]).await;
+    store.insert(PLAIN, std::slice::from_ref(&before)).await;
     let after = store.change(1, vec![set("n", 2)]).await;
     let mut expected = before;
     expected.insert("n", 2);
@@ -116,7 +116,7 @@ pub async fn untouched_fields_stay_as_they_are(backend: Arc<dyn DocumentsBackend
 pub async fn impossible_changes_are_invalid(backend: Arc<dyn DocumentsBackend>) {
     let store = open(&backend).await;
     let before = doc! {"_id": 1, "text": "x", "big": i64::MAX, "l": [1], "n": 1};
-    store.insert(PLAIN, &[before.clone()]).await;
+    store.insert(PLAIN, std::slice::from_ref(&before)).await;
     let one = || Value::Int32(1);
     let impossible: Vec<Vec<Change>> = vec![
         vec![Change::Increment("text".into(), 1)],

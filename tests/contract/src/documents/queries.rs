@@ -363,7 +363,7 @@ pub async fn large_documents_survive(backend: Arc<dyn DocumentsBackend>) {
     let store = open(&backend).await;
     let data = "R0lGODlh".repeat(7 * 1024 * 1024 / 8);
     let document = doc! {"_id": 1, "n": 1, "file": {"data": data, "size": 5}};
-    store.insert(PLAIN, &[document.clone()]).await;
+    store.insert(PLAIN, std::slice::from_ref(&document)).await;
     assert_eq!(store.get(PLAIN, 1).await, Some(document));
     let exclude = vec!["file.data".to_owned()];
     let query = Query { filter: by_id(1), limit: 1, exclude, ..Query::default() };
