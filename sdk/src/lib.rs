@@ -2,7 +2,8 @@
 //!
 //! A service is a table of routes and one file per behaviour:
 //!
-//! ```ignore
+//! ```
+//! # fn main() {}
 //! use pingtalk_sdk::prelude::*;
 //!
 //! pingtalk_sdk::service! { http: routes }

@@ -2,11 +2,22 @@
 
 /// Exports a service. Each part is optional:
 ///
-/// ```ignore
+/// ```
+/// # fn main() {}
+/// use pingtalk_sdk::prelude::*;
+///
 /// pingtalk_sdk::service! {
-///     http: routes,      // fn() -> Router
-///     events: on_event,  // async fn(Platform, Event) -> Result<Disposition>
-///     sockets: Chat,     // a type that implements SocketService
+///     http: routes,     // fn() -> Router
+///     events: on_event, // async fn(Platform, Event) -> Result<Disposition>
+///     // sockets: Chat, // a type that implements SocketService
+/// }
+///
+/// fn routes() -> Router {
+///     Router::new()
+/// }
+///
+/// async fn on_event(_platform: Platform, _event: Event) -> Result<Disposition> {
+///     Ok(Disposition::Done)
 /// }
 /// ```
 ///

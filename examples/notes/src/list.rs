@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(list["count"], 2);
         assert_eq!(list["data"][0]["text"], "second");
         assert_eq!(list["data"][1]["text"], "first");
-        assert_eq!(list["data"][0]["createdAt"], "2026-01-02T03:04:07.678Z");
+        assert_eq!(list["data"][0]["createdAt"], "2026-01-02T03:04:08.678Z");
     }
 
     #[test]

@@ -38,7 +38,7 @@ mod tests {
 
     use crate::{fixtures::Notes, note::NOTES, on_event};
 
-    fn event(payload: &serde_json::Value) -> Event {
+    fn event(payload: &pingtalk_sdk::serde_json::Value) -> Event {
         Event {
             id: "event-1".to_owned(),
             topic: "auth.user.created".to_owned(),

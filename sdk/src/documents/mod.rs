@@ -1,8 +1,19 @@
 //! Documents: typed collections, queries and transactions on `pingtalk:documents/store`.
 //!
-//! ```ignore
+//! ```
+//! use pingtalk_sdk::prelude::*;
+//!
 //! static USERS: Collection<User> = Collection::new("authDB", "auths");
-//! let user = cx.documents().find_one(&USERS, eq("emailId", email)).await?;
+//!
+//! #[derive(Deserialize)]
+//! struct User {
+//!     _id: Id,
+//! }
+//!
+//! async fn id_of(platform: &Platform, email: &str) -> Result<Option<Id>> {
+//!     let user = platform.documents().find_one(&USERS, eq("emailId", email)).await?;
+//!     Ok(user.map(|user| user._id))
+//! }
 //! ```
 //!
 //! Queries are typed values; there is no way to write an operator as text.

@@ -1,11 +1,17 @@
 //! A host in memory, for unit tests: the same meaning as the real one, a clock and ids that the
 //! test decides, and failures on demand.
 //!
-//! ```ignore
+//! ```
+//! use pingtalk_sdk::{fake, prelude::*};
+//!
+//! # fn routes() -> Router {
+//! #     Router::new().get("/hello", |_| async { Ok(Response::message("Hello")) })
+//! # }
 //! let host = fake::Host::new();
 //! host.unique("authDB", "auths", &["emailId"]);
-//! let answer = block_on(host.request(&routes(), fake::post("/signup").json(&json!({…}))));
-//! assert_eq!(answer.status, 201);
+//! let answer = host.request(&routes(), fake::get("/hello"));
+//! assert_eq!(answer.status, 200);
+//! assert_eq!(answer.message(), "Hello");
 //! ```
 
 mod blobs;
