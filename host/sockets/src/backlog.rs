@@ -12,6 +12,9 @@ use crate::{config::Config, transport::Link};
 /// The soft bound's part of the hard one.
 const SOFT_PART: usize = 8;
 
+/// Sockets one connection may have, those included that it has just left.
+const MAX_SOCKETS: usize = 32;
+
 /// Counts over all sockets of one connection.
 pub(crate) struct Backlog {
     link: Arc<Link>,
@@ -19,6 +22,8 @@ pub(crate) struct Backlog {
     most_bytes: usize,
     events: AtomicUsize,
     bytes: AtomicUsize,
+    /// Sockets that came and of which the component has not heard the last.
+    sockets: AtomicUsize,
 }
 
 impl Backlog {
@@ -29,7 +34,18 @@ impl Backlog {
             most_bytes: config.inbound_bytes,
             events: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            sockets: AtomicUsize::new(0),
         }
+    }
+
+    /// Counts a socket; false if the client comes and goes faster than the component can follow.
+    pub(crate) fn entered(&self) -> bool {
+        self.sockets.fetch_add(1, Ordering::AcqRel) < MAX_SOCKETS
+    }
+
+    /// The component has heard the last of a socket.
+    pub(crate) fn left(&self) {
+        self.sockets.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Counts an event; false if that is one too many.

@@ -120,12 +120,17 @@ impl Connection {
             return Ok(());
         };
         let Some(this) = self.this.upgrade() else { return Ok(()) };
+        if !self.backlog.entered() {
+            self.backlog.left();
+            return Err(Malformed("connecting too often"));
+        }
         let peer = Peer::new(Arc::clone(&self.core), &this, spelling);
         let mut state = self.state.lock();
         let twice = state.peers.iter().any(|other| other.spelling == spelling);
         if twice || state.closed {
             drop(state);
             self.core.left();
+            self.backlog.left();
             return Err(Malformed("connecting twice"));
         }
         state.peers.push(Arc::clone(&peer));

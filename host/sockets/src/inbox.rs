@@ -20,6 +20,9 @@ use crate::{
     replies,
 };
 
+/// Longest user id, in bytes.
+const MAX_USER_BYTES: usize = 200;
+
 /// Works through a socket's inbox until it is empty.
 pub(crate) async fn work(peer: Arc<Peer>) {
     loop {
@@ -75,13 +78,14 @@ fn accept(peer: &Arc<Peer>, session: Session) -> Result<(), Refusal> {
         attachment: session.attachment,
     };
     let oversized = socket.attachment.len() > MAX_ATTACHMENT_BYTES
+        || socket.user.len() > MAX_USER_BYTES
         || session.rooms.len() > MAX_ROOMS
         || session.rooms.iter().any(|room| room.is_empty() || room.len() > MAX_ROOM_BYTES);
     let user = Arc::clone(&socket.user);
     // Only this call sets it, once.
     let _ = peer.socket.set(socket);
     if oversized {
-        tracing::warn!("a component's session exceeds the bounds of attachment or rooms");
+        tracing::warn!("a component's session exceeds the bounds of user id, attachment or rooms");
         return Err(replies::connect_failed());
     }
     if !peer.core.registry.enter_user(&user, peer, peer.core.config.max_sockets_per_user) {
@@ -93,12 +97,12 @@ fn accept(peer: &Arc<Peer>, session: Session) -> Result<(), Refusal> {
             return Err(replies::connect_failed());
         }
     }
-    // It may have gone while the component decided: then it was taken out of everything before
-    // it was in.
     if peer.is_gone() {
+        // It went while the component decided: it was taken out of everything before it was in.
         peer.core.registry.remove(peer);
+    } else {
+        peer.welcome();
     }
-    peer.welcome();
     Ok(())
 }
 
@@ -136,6 +140,7 @@ async fn gone(peer: &Arc<Peer>, reason: DisconnectReason) {
         .await;
     }
     peer.core.left();
+    peer.backlog.left();
 }
 
 /// One call, within its deadline. A panic in it counts as a failure: this task must go on.

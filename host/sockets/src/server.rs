@@ -33,7 +33,7 @@ pub struct SocketServer {
 pub struct Stats {
     /// Engine.IO connections, those on their way in and out included.
     pub connections: usize,
-    /// Sockets: a connection has one for each namespace.
+    /// Sockets, those still connecting included: a connection has one for each namespace.
     pub sockets: usize,
     /// Users with a socket.
     pub users: usize,
@@ -85,12 +85,17 @@ impl SocketServer {
     pub async fn drain(&self) {
         self.endpoint.refuse_new();
         let until = Instant::now() + self.core.config.drain_timeout;
-        for connection in self.core.connections.values() {
-            if let Some(connection) = connection.upgrade() {
-                connection.end(DisconnectReason::Shutdown);
+        loop {
+            // Again each time: some were on their way in.
+            for connection in self.core.connections.values() {
+                if let Some(connection) = connection.upgrade() {
+                    connection.end(DisconnectReason::Shutdown);
+                }
             }
-        }
-        while (self.core.unfinished() > 0 || self.admissions.open() > 0) && Instant::now() < until {
+            let done = self.core.unfinished() == 0 && self.admissions.open() == 0;
+            if done || Instant::now() >= until {
+                return;
+            }
             tokio::time::sleep(DRAIN_STEP).await;
         }
     }

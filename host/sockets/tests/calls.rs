@@ -217,6 +217,22 @@ async fn protocol_errors_cost_the_connection() {
 }
 
 #[tokio::test]
+async fn coming_and_going_too_fast_costs_the_connection() {
+    let stage = Stage::new(config()).await;
+    let mut ws = stage.open().await;
+    for _ in 0..100 {
+        let text = |text: &str| tokio_tungstenite::tungstenite::Message::text(text.to_owned());
+        let _ = futures_util::SinkExt::send(&mut ws.0, text("40{\"slow\":200}")).await;
+        let _ = futures_util::SinkExt::send(&mut ws.0, text("41")).await;
+    }
+    ws.until_closed().await;
+    stage.until(|stats| stats.connections == 0).await;
+    sleep(Duration::from_millis(300)).await;
+    let calls = stage.component.record().await.len();
+    assert!(calls <= 64, "{calls}");
+}
+
+#[tokio::test]
 async fn foreign_origins_are_refused() {
     let stage = Stage::new(config()).await;
     let path = "/socket.io/?EIO=4&transport=websocket";

@@ -98,21 +98,24 @@ async fn message_polling_cancelled() {
 
 #[tokio::test]
 async fn message_websocket_text() {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send("4hello").await;
     assert_eq!(ws.raw().await, "4hello");
 }
 
 #[tokio::test]
 async fn message_websocket_binary() {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send_binary(&[1, 2, 3, 4]).await;
     assert_eq!(ws.binary().await, &[1, 2, 3, 4][..]);
 }
 
 #[tokio::test]
 async fn message_websocket_malformed() {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send("abc").await;
     ws.until_closed().await;
 }

@@ -44,18 +44,20 @@ async fn upgrade_moves_the_session() {
     assert!(ws.text().await.starts_with("40{"));
 }
 
-/// A WebSocket past the handshake of the main namespace.
-async fn connected() -> Ws {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+/// A WebSocket past the handshake of the main namespace, and its server.
+async fn connected() -> (Case, Ws) {
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send("40").await;
     assert!(ws.text().await.starts_with("40{"));
     assert_eq!(ws.text().await, "42[\"auth\",{}]");
-    ws
+    (case, ws)
 }
 
 /// CONNECT with this packet is answered in this namespace, then `auth` comes with this payload.
 async fn connects(packet: &str, prefix: &str, auth: &str) {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send(packet).await;
     let answer = ws.text().await;
     let handshake = answer.strip_prefix(&format!("40{prefix}")).unwrap();
@@ -87,21 +89,24 @@ async fn connect_custom_with_payload() {
 
 #[tokio::test]
 async fn connect_unknown() {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send("40/random").await;
     assert_eq!(ws.text().await, "44/random,{\"message\":\"Invalid namespace\"}");
 }
 
 #[tokio::test]
 async fn connect_malformed() {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     ws.send("4abc").await;
     ws.until_closed().await;
 }
 
 #[tokio::test]
 async fn connect_never_sent() {
-    let mut ws = Case::new(PATH).await.open_websocket().await;
+    let case = Case::new(PATH).await;
+    let mut ws = case.open_websocket().await;
     let started = tokio::time::Instant::now();
     // Heartbeats are answered, so that it is the missing packet that closes.
     loop {
@@ -116,14 +121,14 @@ async fn connect_never_sent() {
 
 #[tokio::test]
 async fn disconnect_main() {
-    let mut ws = connected().await;
+    let (_case, mut ws) = connected().await;
     ws.send("41").await;
     assert_eq!(ws.raw().await, "2");
 }
 
 #[tokio::test]
 async fn disconnect_custom() {
-    let mut ws = connected().await;
+    let (_case, mut ws) = connected().await;
     ws.send("40/custom").await;
     assert!(ws.text().await.starts_with("40/custom,{"));
     assert_eq!(ws.text().await, "42/custom,[\"auth\",{}]");
@@ -134,7 +139,7 @@ async fn disconnect_custom() {
 
 #[tokio::test]
 async fn message_text() {
-    let mut ws = connected().await;
+    let (_case, mut ws) = connected().await;
     ws.send("42[\"message\",1,\"2\",{\"3\":[true]}]").await;
     assert_eq!(ws.text().await, "42[\"message-back\",1,\"2\",{\"3\":[true]}]");
 }
@@ -142,7 +147,7 @@ async fn message_text() {
 const PLACEHOLDERS: &str = "{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}";
 
 async fn binary(packet: String, answer: String) {
-    let mut ws = connected().await;
+    let (_case, mut ws) = connected().await;
     ws.send(packet).await;
     ws.send_binary(&[1, 2, 3]).await;
     ws.send_binary(&[4, 5, 6]).await;
@@ -162,7 +167,7 @@ async fn message_binary() {
 
 #[tokio::test]
 async fn message_text_with_ack() {
-    let mut ws = connected().await;
+    let (_case, mut ws) = connected().await;
     ws.send("42456[\"message-with-ack\",1,\"2\",{\"3\":[false]}]").await;
     assert_eq!(ws.text().await, "43456[1,\"2\",{\"3\":[false]}]");
 }
@@ -177,7 +182,7 @@ async fn message_binary_with_ack() {
 }
 
 async fn closes(packet: &str) {
-    let mut ws = connected().await;
+    let (_case, mut ws) = connected().await;
     ws.send(packet).await;
     ws.until_closed().await;
 }

@@ -38,7 +38,7 @@ pub(super) fn refuse(refusal: Refusal) -> Response<Body> {
             (400, r#"{"code":5,"message":"Unsupported protocol version"}"#)
         }
         Refusal::TooLarge => (413, r#"{"code":3,"message":"Payload too large"}"#),
-        Refusal::Unavailable => (503, r#"{"message":"Too many connections, try again later"}"#),
+        Refusal::Unavailable => (503, r#"{"message":"Unavailable, try again later"}"#),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = reply(status, "application/json", Bytes::from_static(body.as_bytes()));

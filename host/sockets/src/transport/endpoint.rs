@@ -88,6 +88,7 @@ impl Endpoint {
             Asks::Poll(sid) => {
                 let link = self.library.session(sid)?;
                 let cancelled = EndIfDropped::new(&link);
+                link.upgrade_settled().await;
                 let polled = self.library.poll(sid, &link).await;
                 cancelled.disarm();
                 polled.map(answers::text)

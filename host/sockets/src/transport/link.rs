@@ -16,7 +16,10 @@ use std::{
 use engineioxide::{DisconnectReason, Socket, TransportType, socket::Sid};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{Opening, Outgoing, Permit, bridge::Slot, flow::Valve};
 
@@ -26,6 +29,9 @@ pub(super) const WINDOW_PACKETS: usize = 64;
 const WINDOW_BYTES: usize = 256 * 1024;
 /// How long a client may take to fetch what it is owed before its connection closes.
 const LAST_FETCH: Duration = Duration::from_secs(3);
+/// How often, and how far apart, a poll looks whether an upgrade has ended.
+const UPGRADE_LOOKS: u32 = 10;
+const UPGRADE_STEP: Duration = Duration::from_millis(3);
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +121,19 @@ impl Link {
     /// The session's secret id.
     pub(super) fn sid(&self) -> Option<Sid> {
         Some(self.engine()?.id)
+    }
+
+    /// Waits a moment for an upgrade under way. A poll can overtake the packet that ends the
+    /// upgrade, and is to be refused after it rather than answered during it.
+    pub(super) async fn upgrade_settled(&self) {
+        for _ in 0..UPGRADE_LOOKS {
+            let under_way = self.upgraded.load(Ordering::Acquire)
+                && self.engine().is_some_and(|e| e.transport_type() == TransportType::Polling);
+            if !under_way {
+                return;
+            }
+            sleep(UPGRADE_STEP).await;
+        }
     }
 
     /// The session is ready: what was sent so far may go out.
