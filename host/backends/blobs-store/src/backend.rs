@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Location};
 use pingtalk_capabilities::{
     TenantId,
     blobs::{BlobError, BlobInfo, Blobs, BlobsBackend, Bounds, MAX_BLOB_BYTES, check_name},
@@ -42,20 +42,22 @@ impl FileBlobs {
     }
 
     async fn prepare(&self, tenant: &TenantId) -> Result<Arc<TenantBlobs>, BlobError> {
-        let root = self.config.data_dir.join("tenants").join(tenant.as_str()).join("blobs");
-        let files = tokio::task::spawn_blocking(move || open_folder(root))
+        let folder = format!("tenants/{tenant}/blobs");
+        let (root, leftover) = (self.config.data_dir.clone(), self.config.data_dir.join(&folder));
+        let files = tokio::task::spawn_blocking(move || open_folder(&root, &leftover))
             .await
             .map_err(|_| BlobError::Unavailable("the host is stopping".to_owned()))??;
         let url = format!("{}/blobs/{tenant}", self.config.public_url);
-        Ok(Arc::new(TenantBlobs { store: Arc::new(files), url }))
+        Ok(Arc::new(TenantBlobs { store: Arc::new(files), folder, url }))
     }
 }
 
-/// Blocks.
-fn open_folder(root: PathBuf) -> Result<LocalFileSystem, BlobError> {
-    std::fs::create_dir_all(&root)
+/// Blocks. The store's root is the folder that holds all data, so that the store itself makes, and
+/// syncs, the folders below it.
+fn open_folder(root: &Path, leftover: &Path) -> Result<LocalFileSystem, BlobError> {
+    std::fs::create_dir_all(root)
         .map_err(|error| BlobError::Unavailable(error.kind().to_string()))?;
-    leftovers::remove(&root);
+    leftovers::remove(leftover);
     let files = LocalFileSystem::new_with_prefix(root).map_err(unavailable)?;
     // An acknowledged blob survives a power cut, as it does in S3.
     Ok(files.with_fsync(true))
@@ -75,6 +77,8 @@ impl BlobsBackend for FileBlobs {
 
 struct TenantBlobs {
     store: Arc<dyn ObjectStore>,
+    /// Where this tenant's blobs lie in the store.
+    folder: String,
     /// What URLs of this tenant start with.
     url: String,
 }
@@ -82,13 +86,13 @@ struct TenantBlobs {
 impl TenantBlobs {
     /// Where a blob lies. Folders end in `+`, which no name contains, so that the blobs `a` and
     /// `a/b` don't get in each other's way.
-    fn locate(&self, container: &str, name: &str) -> Result<Path, BlobError> {
+    fn locate(&self, container: &str, name: &str) -> Result<Location, BlobError> {
         check_name(container)?;
         check_name(name)?;
         if container.contains('/') {
             return Err(BlobError::Invalid("a container's name has no /".to_owned()));
         }
-        Path::parse(format!("{container}/{}", name.replace('/', "+/")))
+        Location::parse(format!("{}/{container}/{}", self.folder, name.replace('/', "+/")))
             .map_err(|_| BlobError::Invalid("a name has no such segment".to_owned()))
     }
 

@@ -2,7 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
+use object_store::{
+    MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path as Location,
+};
 use pingtalk_capabilities::{
     blobs::{BlobError, Bounds},
     calls::Body,
@@ -19,7 +21,7 @@ const PART_BYTES: usize = 5 * 1024 * 1024;
 /// Stores a stream and returns its size and content type. On any error nothing is stored.
 pub(crate) async fn upload(
     store: &dyn ObjectStore,
-    path: &Path,
+    path: &Location,
     content: Body,
     bounds: &Bounds,
 ) -> Result<(u64, &'static str), BlobError> {

@@ -155,3 +155,22 @@ fn add(old: Option<&Entry>, by: i64, ttl: Duration) -> Result<(i64, Entry), Cach
     }
     Ok((value, entry))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_cache_forgets() {
+        let cache = TenantCache::new(100_000);
+        for at in 0..1_000 {
+            let value = Bytes::from(vec![7; 1_000]);
+            cache.set(&at.to_string(), value, Duration::from_secs(60), false).await.unwrap();
+        }
+        cache.entries.run_pending_tasks();
+        assert!(cache.entries.weighted_size() <= 100_000);
+        assert!(cache.entries.entry_count() > 50, "it forgets no more than it must");
+    }
+}

@@ -76,6 +76,15 @@ impl Plan {
         }
     }
 
+    /// True when one statement, and so one snapshot, yields everything in order.
+    pub(crate) fn is_one_statement(&self) -> bool {
+        let ranges = self
+            .branches
+            .as_ref()
+            .map_or(1, |branches| branches.iter().map(|branch| branch.ranges.len()).sum::<usize>());
+        self.ordered && ranges <= 1
+    }
+
     /// True when an array has come up since where the plan counted on none. The plan must be
     /// made anew then.
     pub(crate) fn outdated(&self) -> bool {

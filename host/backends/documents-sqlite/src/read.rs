@@ -68,8 +68,7 @@ impl Find {
         deadline: Instant,
     ) -> Result<Vec<Bytes>, Error> {
         let plan = Plan::new(table, &self.matcher, &self.sort);
-        // One snapshot for all statements; ends, without a write, when dropped.
-        let snapshot = connection.unchecked_transaction()?;
+        let snapshot = snapshot(connection, &plan)?;
         let found = if plan.ordered {
             self.in_order(connection, table, &plan, deadline)?
         } else {
@@ -133,7 +132,7 @@ pub(crate) fn count(
     let plan = Plan::new(table, matcher, &[]);
     let mut counted = 0;
     if limit > 0 {
-        let snapshot = connection.unchecked_transaction()?;
+        let snapshot = snapshot(connection, &plan)?;
         scan(connection, table, &plan, matcher, deadline, &mut |_, _| {
             counted += 1;
             counted < limit
@@ -141,6 +140,17 @@ pub(crate) fn count(
         drop(snapshot);
     }
     if plan.outdated() { count(connection, table, matcher, limit, deadline) } else { Ok(counted) }
+}
+
+/// One snapshot for all statements of a plan; ends, without a write, when dropped.
+fn snapshot<'c>(
+    connection: &'c Connection,
+    plan: &Plan,
+) -> Result<Option<rusqlite::Transaction<'c>>, Error> {
+    if plan.is_one_statement() {
+        return Ok(None);
+    }
+    Ok(Some(connection.unchecked_transaction()?))
 }
 
 /// Documents within [`MAX_FIND_BYTES`].

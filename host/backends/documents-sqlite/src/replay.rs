@@ -177,3 +177,57 @@ fn fetch(
         .optional()?;
     Ok(body.map(Bytes::from))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use bson::doc;
+
+    use super::*;
+    use crate::schema;
+
+    fn commit(connection: &Connection, schema: &Schema, id: &str, now: i64) {
+        let document = Bytes::from(doc! {"_id": 1}.to_vec().unwrap());
+        let transaction = Transaction { id: id.to_owned(), ..Transaction::default() };
+        let write = pingtalk_capabilities::documents::Write {
+            database: String::new(),
+            collection: String::new(),
+            operation: pingtalk_capabilities::documents::Operation::Delete(Default::default()),
+        };
+        let transaction = Transaction { writes: vec![write; 3], ..transaction };
+        let outcomes = [Outcome::Inserted(document), Outcome::Deleted(7), Outcome::Conflicted];
+        record(connection, schema, &transaction, &outcomes, now).unwrap();
+    }
+
+    #[test]
+    fn commits_are_remembered_for_a_day() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&connection).unwrap();
+        let schema = Schema::default();
+        commit(&connection, &schema, "one", 1_000);
+        let later = |now| find(&connection, &schema, "one", now).unwrap();
+        let outcomes = later(999 + KEPT).unwrap();
+        assert_eq!(outcomes.get(1..), Some(&[Outcome::Deleted(7), Outcome::Conflicted][..]));
+        assert!(matches!(outcomes.first(), Some(Outcome::Inserted(_))));
+        assert_eq!(later(1_000 + KEPT), None);
+        assert_eq!(find(&connection, &schema, "other", 1_000).unwrap(), None);
+    }
+
+    #[test]
+    fn old_records_go_a_few_at_a_time() {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::prepare(&connection).unwrap();
+        let schema = Schema::default();
+        for at in 0..10 {
+            commit(&connection, &schema, &format!("{at}"), at);
+        }
+        commit(&connection, &schema, "late", 5 + KEPT);
+        let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM commits"), 11 - PRUNED);
+        commit(&connection, &schema, "later", 5 + KEPT);
+        // Of those left, two are over a day old.
+        assert_eq!(count("SELECT count(*) FROM commits"), 12 - PRUNED - 2);
+        assert_eq!(count("SELECT min(at) FROM commits"), 6);
+    }
+}

@@ -186,3 +186,18 @@ async fn readers_see_whole_commits_only() {
     }
     writer.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_conflict_names_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = SqliteDocuments::new(Config::new(folder.path()));
+    let mut collections = collections();
+    let fields = vec!["a".to_owned(), "d.b".to_owned()];
+    collections[0].indexes.push(Index { fields, unique: true, sparse: false });
+    let store = backend.open(&TenantId::default_tenant(), &collections).await.unwrap();
+    store.documents.commit(insert("1", &doc! {"_id": 1, "a": 1}), soon()).await.unwrap();
+    for (document, name) in [(doc! {"_id": 1, "a": 2}, "_id"), (doc! {"_id": 2, "a": 1}, "a+d.b")] {
+        let result = store.documents.commit(insert("2", &document), soon()).await;
+        assert_eq!(result, Err(DocumentError::Conflict(name.to_owned())));
+    }
+}

@@ -259,3 +259,69 @@ pub(crate) fn replay(
         .execute(params![queue, id, now.max(1)])?;
     Ok(replayed == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn event(id: i64) -> Event {
+        Event {
+            id: id.to_string(),
+            topic: "t".to_owned(),
+            payload: Bytes::from_static(b"{}"),
+            attempt: 0,
+            published_at: 0,
+        }
+    }
+
+    /// Ten handled events, settled at the times 1 to 10, and one that waits.
+    fn table() -> (Connection, i64) {
+        let connection = Connection::open_in_memory().unwrap();
+        prepare(&connection).unwrap();
+        let queue = queue(&connection, "q").unwrap();
+        for at in 1..=11 {
+            assert!(add(&connection, queue, &event(at)).unwrap());
+            if at <= 10 {
+                done(&connection, at, at).unwrap();
+            }
+        }
+        (connection, queue)
+    }
+
+    #[test]
+    fn handled_events_are_remembered_for_a_week() {
+        let (connection, queue) = table();
+        assert_eq!(remembered(&connection).unwrap(), 10);
+        assert_eq!(prune(&connection, 10, REMEMBERED).unwrap(), 0);
+        assert_eq!(prune(&connection, 10, REMEMBERED + 3).unwrap(), 3);
+        assert!(add(&connection, queue, &event(3)).unwrap(), "forgotten");
+        assert!(!add(&connection, queue, &event(4)).unwrap(), "remembered");
+        assert!(!add(&connection, queue, &event(11)).unwrap(), "waiting");
+        for _ in 0..9 {
+            prune(&connection, 10, i64::MAX).unwrap();
+        }
+        assert_eq!(remembered(&connection).unwrap(), 0);
+        assert_eq!(depth(&connection, queue).unwrap(), 2, "what waits is never forgotten");
+    }
+
+    #[test]
+    fn the_oldest_go_first_when_there_are_too_many() {
+        let (connection, queue) = table();
+        assert_eq!(prune(&connection, MAX_REMEMBERED, 20).unwrap(), 0);
+        assert_eq!(prune(&connection, MAX_REMEMBERED + 1, 20).unwrap(), PRUNED);
+        assert!(add(&connection, queue, &event(PRUNED)).unwrap());
+        assert!(!add(&connection, queue, &event(PRUNED + 1)).unwrap());
+    }
+
+    #[test]
+    fn reasons_are_cut_at_a_character() {
+        let reason = "\u{e4}".repeat(MAX_REASON_BYTES);
+        assert_eq!(cut(&reason).len(), MAX_REASON_BYTES);
+        assert_eq!(cut(&format!("x{reason}")).len(), MAX_REASON_BYTES - 1);
+        assert_eq!(cut("short"), "short");
+    }
+}

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::Failure;
+use crate::{Failure, folder};
 
 /// How long to wait for a foreign process (a backup, a shell) that holds the database.
 const BUSY: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub struct Settings {
 /// When the file can't be made, or is no SQLite database.
 pub fn open_writer(path: &Path, settings: Settings) -> Result<Connection, Failure> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        folder::create(folder)?;
     }
     let connection = open(path, OpenFlags::SQLITE_OPEN_CREATE, settings)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

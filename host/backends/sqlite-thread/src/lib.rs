@@ -7,6 +7,7 @@
 
 mod connection;
 mod failure;
+mod folder;
 mod lock;
 mod queue;
 mod readers;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Failure;
+use crate::{Failure, folder};
 
 /// How long to wait for threads of this process that are still draining an earlier handle.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ impl FileLock {
     /// When another process keeps it, or the file can't be made.
     pub fn acquire(path: &Path) -> Result<Self, Failure> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            folder::create(folder)?;
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         let until = Instant::now() + PATIENCE;
