@@ -15,6 +15,7 @@
 //! ```
 
 mod blobs;
+mod capabilities;
 mod change;
 mod compare;
 mod documents;

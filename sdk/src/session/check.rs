@@ -31,6 +31,16 @@ fn key(user: Id) -> String {
 /// 503 when that can't be told.
 pub async fn check(platform: &Platform, token: &str) -> Result<Session> {
     let session = token::read(platform, token)?;
+    still_counts(platform, &session).await?;
+    Ok(session)
+}
+
+/// Whether a session that was good before has been ended since. A socket outlives the request
+/// that it was checked in.
+///
+/// # Errors
+/// As [`check`], but that an expired token is no matter: a socket may stay for longer.
+pub async fn still_counts(platform: &Platform, session: &Session) -> Result<()> {
     let key = key(session.user);
     let state = match platform.cache().get::<State>(&key).await {
         Some(state) => state,
@@ -40,7 +50,7 @@ pub async fn check(platform: &Platform, token: &str) -> Result<Session> {
             state
         }
     };
-    if state.allows(&session) { Ok(session) } else { Err(Error::invalid_token()) }
+    if state.allows(session) { Ok(()) } else { Err(Error::invalid_token()) }
 }
 
 /// The session of a socket's handshake, with the contract's words for its refusal.

@@ -10,18 +10,20 @@ mod token;
 
 pub(crate) use token::Keys;
 pub use {
-    check::{check, of_handshake, publish},
+    check::{check, of_handshake, publish, still_counts},
     state::{Revoked, State, end_others, revoke},
     token::{Issued, TTL_SECONDS, issue, issue_for, token_id},
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Cookie, documents::Id};
 
 /// The cookie's name.
 pub const COOKIE: &str = "token";
 
-/// A valid session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A valid session. It holds no secret, so it may be attached to a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Whose.
     pub user: Id,
