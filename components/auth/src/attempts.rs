@@ -5,10 +5,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use pingtalk_sdk::{
-    Context, Error, Response,
-    http::{HeaderName, HeaderValue},
-};
+use pingtalk_sdk::{Context, Error, Response, http::HeaderName};
 
 /// Attempts in one window.
 const LIMIT: i64 = 15;
@@ -41,19 +38,17 @@ impl Attempt {
     }
 
     /// Tells the client where it stands: the fields of draft 6 of the IETF's RateLimit headers.
-    pub(crate) fn describe(&self, mut response: Response) -> Response {
-        let mut set = |name: &'static str, value: String| {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                response.headers.insert(HeaderName::from_static(name), value);
-            }
+    pub(crate) fn describe(&self, response: Response) -> Response {
+        let set = |response: Response, name, value: String| {
+            response.header(HeaderName::from_static(name), &value)
         };
-        set("ratelimit-policy", format!("{LIMIT};w={}", WINDOW.as_secs()));
-        set("ratelimit-limit", LIMIT.to_string());
-        if let Some((number, seconds)) = self.counted {
-            set("ratelimit-remaining", LIMIT.saturating_sub(number).max(0).to_string());
-            set("ratelimit-reset", seconds.to_string());
-        }
-        response
+        let policy = format!("{LIMIT};w={}", WINDOW.as_secs());
+        let response = set(response, "ratelimit-policy", policy);
+        let response = set(response, "ratelimit-limit", LIMIT.to_string());
+        let Some((number, seconds)) = self.counted else { return response };
+        let remaining = LIMIT.saturating_sub(number).max(0);
+        let response = set(response, "ratelimit-remaining", remaining.to_string());
+        set(response, "ratelimit-reset", seconds.to_string())
     }
 }
 
