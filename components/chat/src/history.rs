@@ -7,11 +7,7 @@
 //! A page is bounded three ways: messages, bytes kept in memory, and bytes sent (with the files,
 //! which are read only when they are sent). It always holds at least one message.
 
-use pingtalk_sdk::{
-    Platform,
-    documents::{Direction, DocumentError},
-    prelude::*,
-};
+use pingtalk_sdk::{Platform, documents::Direction, prelude::*};
 
 use crate::{
     conversation::Conversation,
@@ -20,6 +16,10 @@ use crate::{
 
 /// Messages that one query reads.
 const BATCH: usize = 100;
+/// The most that one query may read (the store's bound).
+const MOST_AT_ONCE: usize = 1_000;
+/// An answer of fewer bytes was not cut short: the store's bound is 32 MiB.
+const SURELY_WHOLE: usize = 16 * 1024 * 1024;
 
 /// A place between two messages of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,26 +114,20 @@ async fn read_kind(
     from: Direction,
     filling: &mut Filling,
 ) -> Result<bool> {
-    let mut at_once = BATCH;
+    let mut crowded = false;
     while let Some(filter) = kind.filter(chat, span) {
-        // One more than fits tells whether there is more.
-        let wanted = filling.room().saturating_add(1).min(at_once);
+        // One more than fits tells whether there is more; another one may be the cursor's own.
+        let wanted = if crowded { MOST_AT_ONCE } else { (filling.room() + 2).min(BATCH) };
         let query = kind.sorted(filter, from).limit(u32::try_from(wanted).unwrap_or(1));
-        let query = query.exclude([FILE_DATA]);
-        let batch = match platform.documents().find(&MESSAGES, query).await {
-            // More bytes than one answer may have: long texts of the original's.
-            Err(DocumentError::Invalid(_)) if at_once > 1 => {
-                at_once = (wanted / 8).max(1);
-                continue;
-            }
-            batch => batch?,
-        };
-        let was_last = batch.len() < wanted;
-        for message in batch {
+        let batch = platform.documents().find(&MESSAGES, query.exclude([FILE_DATA])).await?;
+        let was_last = batch.len() < wanted && !may_be_cut(&batch);
+        let mut new = false;
+        for message in kind.within(batch, span, from) {
             let position = Some(Position::of(&message));
             if !filling.take(message) {
                 return Ok(false);
             }
+            new = true;
             match from {
                 Direction::Ascending => span.after = position,
                 Direction::Descending => span.before = position,
@@ -142,12 +136,26 @@ async fn read_kind(
         if was_last {
             break;
         }
+        if !new {
+            // Only messages of the cursor's own millisecond, which the filter includes.
+            if crowded {
+                break;
+            }
+            crowded = true;
+        }
     }
     Ok(true)
 }
 
+/// True when the store may have left matches out for their size.
+fn may_be_cut(batch: &[Message]) -> bool {
+    batch.iter().map(kept_bytes).sum::<usize>() > SURELY_WHOLE
+}
+
 impl Kind {
-    /// What of this kind lies in a span; none if that can't be anything.
+    /// What of this kind lies in a span; none if that can't be anything. For messages without a
+    /// number it takes in the ends' milliseconds, which [`Kind::within`] sorts out: one range of
+    /// times is what the index on them serves.
     fn filter(self, chat: Id, span: Span) -> Option<Filter> {
         let mut filter = eq("chatId", chat);
         match self {
@@ -169,13 +177,11 @@ impl Kind {
                     return None;
                 }
                 filter = filter.and(present("seq", false));
-                if let Some(Position::Unnumbered(date, id)) = span.after {
-                    let later = all([eq("createdAt", date), gt("_id", id)]);
-                    filter = filter.and(any([gt("createdAt", date), later]));
+                if let Some(Position::Unnumbered(date, _)) = span.after {
+                    filter = filter.and(gte("createdAt", date));
                 }
-                if let Some(Position::Unnumbered(date, id)) = span.before {
-                    let earlier = all([eq("createdAt", date), lt("_id", id)]);
-                    filter = filter.and(any([lt("createdAt", date), earlier]));
+                if let Some(Position::Unnumbered(date, _)) = span.before {
+                    filter = filter.and(lte("createdAt", date));
                 }
             }
         }
@@ -185,8 +191,32 @@ impl Kind {
     fn sorted(self, filter: Filter, from: Direction) -> Query {
         match self {
             Self::Numbered => filter.sort("seq", from),
-            Self::Unnumbered => filter.sort("createdAt", from).sort("_id", from),
+            // Equal times come in the store's order, which does not change.
+            Self::Unnumbered => filter.sort("createdAt", from),
         }
+    }
+
+    /// Of a batch what lies strictly between the span's ends.
+    fn within(self, batch: Vec<Message>, span: Span, from: Direction) -> Vec<Message> {
+        let (start, end) = match from {
+            Direction::Ascending => (span.after, span.before),
+            Direction::Descending => (span.before, span.after),
+        };
+        let at = |position: Option<Position>| {
+            batch.iter().position(|message| position == Some(Position::of(message)))
+        };
+        let starts_at_cursor = |position: Option<Position>| match (position, batch.first()) {
+            (Some(Position::Unnumbered(date, _)), Some(first)) => first.created_at == date,
+            _ => false,
+        };
+        let first = match at(start) {
+            Some(at) => at + 1,
+            // A batch that does not reach the cursor is all of its millisecond.
+            None if self == Self::Unnumbered && starts_at_cursor(start) => batch.len(),
+            None => 0,
+        };
+        let end = at(end).unwrap_or(batch.len());
+        batch.into_iter().take(end).skip(first).collect()
     }
 }
 

@@ -337,6 +337,48 @@ mod tests {
     }
 
     #[test]
+    fn pages_pass_through_a_crowded_millisecond() {
+        let world = World::new();
+        let chat = world.direct();
+        let now = world.host.platform().now();
+        for number in 0..250 {
+            let message = Message {
+                id: world.host.new_id(),
+                chat_id: chat,
+                sender_id: world.ben.id,
+                text: Some(number.to_string()),
+                file: None,
+                read_by: Vec::new(),
+                seq: None,
+                client_message_id: None,
+                created_at: now,
+                updated_at: now,
+                client_key: None,
+            };
+            world.host.insert(&MESSAGES, &message);
+        }
+        World::change_chats(&world.host, Changes::new().set("allNumbered", false));
+        for limit in [1, 7, 120] {
+            let mut seen = Vec::new();
+            let mut path = format!("/messages/{chat}?limit={limit}");
+            loop {
+                let answer = world.ask(&world.anna, fake::get(&path));
+                let page = answer.json().as_array().unwrap().clone();
+                assert!(page.len() <= limit);
+                let mut page: Vec<String> = texts(&page).into_iter().map(str::to_owned).collect();
+                page.append(&mut seen);
+                seen = page;
+                let link = answer.header("link");
+                let Some((target, _)) = link.split_once('>') else { break };
+                path = target.trim_start_matches('<').to_owned();
+            }
+            seen.sort_by_key(|text| text.parse::<u32>().unwrap());
+            let all: Vec<String> = (0..250).map(|number| number.to_string()).collect();
+            assert_eq!(seen, all, "limit {limit}");
+        }
+    }
+
+    #[test]
     fn a_file_of_the_originals_that_is_no_base64_is_still_json() {
         let world = World::new();
         let chat = world.direct();

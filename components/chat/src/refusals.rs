@@ -88,6 +88,11 @@ pub(crate) fn not_authorized() -> Error {
     Error::forbidden("Not authorized")
 }
 
+/// As the refusal of a socket that connects with such a token.
+pub(crate) fn session_ended() -> Error {
+    Error::unauthorized("Unauthorized - Invalid or expired token")
+}
+
 pub(crate) fn file_not_found() -> Error {
     Error::not_found("File not found")
 }

@@ -6,7 +6,8 @@
 use pingtalk_sdk::{
     documents::{Changes, Filter, Id, Transaction},
     fake,
-    serde_json::{Value, json},
+    serde_json::{self, Value, json},
+    session::{self, Session},
     sockets::{self, Ack, Message as Frame, Socket},
 };
 
@@ -21,6 +22,7 @@ use crate::{
 pub(crate) struct Person {
     pub(crate) id: Id,
     pub(crate) token: String,
+    session: Session,
 }
 
 impl Person {
@@ -30,7 +32,7 @@ impl Person {
             id: format!("socket-of-{}", self.id),
             namespace: "/".to_owned(),
             user: self.id.to_string(),
-            attachment: Vec::new(),
+            attachment: serde_json::to_vec(&self.session).unwrap(),
         }
     }
 }
@@ -55,7 +57,9 @@ impl World {
         host.unique("chatDB", "connections", &["user1", "user2"]);
         let [anna, ben, cleo, zoe] = [0; 4].map(|_| {
             let id = host.new_id();
-            Person { id, token: host.log_in(id) }
+            let token = host.log_in(id);
+            let session = fake::block_on(session::check(&host.platform(), &token)).unwrap();
+            Person { id, token, session }
         });
         let world = Self { host, anna, ben, cleo, zoe };
         world.connect(world.anna.id, world.ben.id);

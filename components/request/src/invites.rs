@@ -89,10 +89,8 @@ pub(crate) async fn list(cx: &Context, side: Side) -> Result<Response> {
     {
         return Ok(answer(side, &cached.data, "cache"));
     }
-    let newest_first = eq(side.field(), user)
-        .sort("createdAt", Direction::Descending)
-        .sort("_id", Direction::Descending)
-        .limit(MAX_LISTED);
+    let newest_first =
+        eq(side.field(), user).sort("createdAt", Direction::Descending).limit(MAX_LISTED);
     let data = cx.documents().find(&REQUESTS, newest_first).await?;
     let response = answer(side, &data, "database");
     let cached = Cached { message: side.message().to_owned(), count: data.len(), data, version };

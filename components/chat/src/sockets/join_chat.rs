@@ -18,7 +18,7 @@ use pingtalk_sdk::{
     sockets::{Message as Frame, Socket},
 };
 
-use super::{chat_of, user_of};
+use super::{chat_of, connect, user_of};
 use crate::{
     chat::room_of,
     conversation::{self, Conversation},
@@ -71,6 +71,7 @@ pub(super) async fn join_chat(
         return Err(Error::bad_request("after must not be negative"));
     }
     let user = user_of(socket)?;
+    connect::check_again(cx, socket).await?;
     conversation::of_participant(cx, chat, user).await?;
 
     let room = room_of(chat);
@@ -322,25 +323,55 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_outlived_its_session_is_disconnected() {
+        let world = World::new();
+        let chat = world.direct();
+        let platform = world.host.platform();
+        let session = pingtalk_sdk::session::check(&platform, &world.ben.token);
+        let session = pingtalk_sdk::fake::block_on(session).unwrap();
+        let revoke = pingtalk_sdk::session::revoke(&platform, &session);
+        pingtalk_sdk::fake::block_on(revoke).unwrap();
+        let ack = world.acked(&world.ben, "joinChat", json!({"chatId": chat}));
+        let error = "Unauthorized - Invalid or expired token";
+        assert_eq!(ack, json!({"ok": false, "error": error}));
+        let target = world.ben.socket().target();
+        assert_eq!(calls(&world, 0)[0], SocketCall::Disconnect(target, None));
+    }
+
+    #[test]
+    fn somebody_removed_while_joining_is_out_again() {
+        let world = World::new();
+        let group = world.group();
+        world.say(&world.anna, group, "not for Ben");
+        for argument in [json!({"chatId": group}), json!({"chatId": group, "after": 0})] {
+            let ben = world.ben.id;
+            world.host.before_next_socket_call(move |host| {
+                World::change_chats(host, Changes::new().pull("participants", ben));
+            });
+            let from = world.host.socket_calls().len();
+            let ack = world.acked(&world.ben, "joinChat", argument);
+            assert_eq!(ack, json!({"ok": false, "error": "Not authorized"}));
+            let calls = calls(&world, from);
+            let left = SocketCall::Leave(world.ben.socket().target(), format!("chat:{group}"));
+            assert!(matches!(calls[0], SocketCall::Join(..)));
+            assert_eq!(calls[1], left);
+            assert!(replayed(&calls).is_empty());
+            World::change_chats(&world.host, Changes::new().add_to_set("participants", ben));
+        }
+    }
+
+    #[test]
     fn a_failed_replay_leaves_the_room_and_its_hold() {
         let world = World::new();
         let chat = world.direct();
         world.say(&world.anna, chat, "1");
-        // Joining fails, or anything after it.
-        let away = || Failure::Documents(DocumentError::Unavailable("away".to_owned()));
-        world.host.fail_next(away());
-        assert_eq!(join(&world, &world.ben, chat, 0).0["ok"], false);
-        let platform = world.host.platform();
-        let socket = world.ben.socket();
-        let frame = Frame {
-            name: "joinChat".to_owned(),
-            arguments: json!([{"chatId": chat, "after": 0}]).to_string(),
-            ..Frame::default()
-        };
-        world.host.fail_next(away());
-        let from = world.host.socket_calls().len();
-        let rest = joined(&platform, &socket, &frame, chat, Some(0));
-        assert_eq!(pingtalk_sdk::fake::block_on(rest).unwrap_err().status(), 503);
-        assert!(calls(&world, from).is_empty());
+        world.host.before_next_socket_call(|host| {
+            host.fail_next(Failure::Documents(DocumentError::Unavailable("away".to_owned())));
+        });
+        let (ack, calls) = join(&world, &world.ben, chat, 0);
+        assert_eq!(ack, json!({"ok": false, "error": "Service temporarily unavailable"}));
+        let left = SocketCall::Leave(world.ben.socket().target(), format!("chat:{chat}"));
+        assert_eq!(calls[1], left);
+        assert!(!calls.iter().any(|call| matches!(call, SocketCall::Release(..))));
     }
 }
