@@ -8,6 +8,7 @@ use std::{
     io::{BufRead, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -84,8 +85,9 @@ fn child() {
     });
 }
 
-/// Runs a child for a while, kills it, and returns what it had acknowledged.
-fn run_and_kill(folder: &Path, lifetime: Duration) -> Vec<String> {
+/// Runs a child until it has acknowledged a few commits and for a while more, kills it, and returns
+/// what it had acknowledged.
+fn run_and_kill(folder: &Path, extra: Duration) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env(FOLDER, folder)
@@ -94,17 +96,25 @@ fn run_and_kill(folder: &Path, lifetime: Duration) -> Vec<String> {
         .spawn()
         .unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
+    let (acknowledge, acknowledged) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let acknowledged = |line: String| line.strip_prefix("ack ").map(str::to_owned);
-        out.lines().map_while(Result::ok).filter_map(acknowledged).collect::<Vec<_>>()
+        for line in out.lines().map_while(Result::ok) {
+            if let Some(name) = line.strip_prefix("ack ") {
+                acknowledge.send(name.to_owned()).unwrap();
+            }
+        }
     });
-    std::thread::sleep(lifetime);
+    let patience = Duration::from_secs(30);
+    let mut names: Vec<String> =
+        (0..15).map(|_| acknowledged.recv_timeout(patience).expect("commits")).collect();
+    std::thread::sleep(extra);
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut acknowledged = reader.join().unwrap();
+    reader.join().unwrap();
+    names.extend(acknowledged);
     // The kill may have cut the last line.
-    acknowledged.pop();
-    acknowledged
+    names.pop();
+    names
 }
 
 fn number(document: &Document) -> i64 {
@@ -117,10 +127,9 @@ fn acknowledged_commits_survive_sigkill() {
     let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-        let lifetime = Duration::from_millis(150 + 40 * round + u64::from(nanos / 1_000) % 120);
-        acknowledged.extend(run_and_kill(folder.path(), lifetime));
+        let extra = Duration::from_millis(20 * round + u64::from(nanos / 1_000) % 120);
+        acknowledged.extend(run_and_kill(folder.path(), extra));
     }
-    assert!(acknowledged.len() > 50, "the children committed too little to tell");
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (stored, events) = runtime.block_on(async {

@@ -2,14 +2,14 @@
 //! was in flight returns, and what was settled does not.
 //!
 //! The process that is killed is this test binary again, running the ignored test `child`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::{
     collections::{BTreeSet, HashSet},
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -174,8 +174,8 @@ fn acknowledged_events_survive_sigkill() {
     let (mut put, mut tried, mut ended) = (BTreeSet::new(), BTreeSet::new(), HashSet::new());
     for round in 0..5 {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-        let lifetime = Duration::from_millis(200 + 40 * round + u64::from(nanos / 1_000) % 100);
-        for line in run_and_kill(folder.path(), lifetime) {
+        let extra = Duration::from_millis(20 * round + u64::from(nanos / 1_000) % 100);
+        for line in run_and_kill(folder.path(), extra) {
             match line.split_once(' ') {
                 Some(("put", id)) => drop(put.insert(id.to_owned())),
                 Some(("try", id)) => drop(tried.insert(id.to_owned())),
@@ -198,8 +198,9 @@ fn acknowledged_events_survive_sigkill() {
     }
 }
 
-/// Runs a child for a while, kills it, and returns the lines it wrote whole.
-fn run_and_kill(folder: &Path, lifetime: Duration) -> Vec<String> {
+/// Runs a child until it has written a few lines and for a while more, kills it, and returns the
+/// lines it wrote whole.
+fn run_and_kill(folder: &Path, extra: Duration) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env(FOLDER, folder)
@@ -207,17 +208,23 @@ fn run_and_kill(folder: &Path, lifetime: Duration) -> Vec<String> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut out = child.stdout.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let (say, said) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        out.read_to_string(&mut text).unwrap();
-        text
+        let mut line = String::new();
+        // The kill may cut the last line.
+        while out.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
+            say.send(line.trim_end().to_owned()).unwrap();
+            line.clear();
+        }
     });
-    std::thread::sleep(lifetime);
+    let patience = Duration::from_secs(30);
+    let mut lines: Vec<String> =
+        (0..60).map(|_| said.recv_timeout(patience).expect("lines")).collect();
+    std::thread::sleep(extra);
     child.kill().unwrap();
     child.wait().unwrap();
-    let text = reader.join().unwrap();
-    // The kill may have cut the last line.
-    let (whole, _cut) = text.rsplit_once('\n').unwrap_or_default();
-    whole.lines().map(str::to_owned).collect()
+    reader.join().unwrap();
+    lines.extend(said);
+    lines
 }
