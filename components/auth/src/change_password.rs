@@ -68,8 +68,6 @@ async fn announce(cx: &Context, session: &Session) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use std::time::Duration;
-
     use super::*;
     use crate::fixtures::{PASSWORD, ask, host, log_in, sign_up};
     use pingtalk_sdk::{
@@ -100,7 +98,6 @@ mod tests {
     fn changes_the_password_and_ends_the_other_sessions() {
         let host = host();
         let (id, other) = sign_up(&host);
-        host.advance(Duration::from_secs(1));
         let own = log_in(&host, PASSWORD);
         assert!(counts(&host, &other) && counts(&host, &own));
 
@@ -211,7 +208,6 @@ mod tests {
     fn what_is_changed_stays_changed_when_others_are_away() {
         let host = host();
         let (_, other) = sign_up(&host);
-        host.advance(Duration::from_secs(1));
         let own = log_in(&host, PASSWORD);
         host.fail_always(Failure::Cache(CacheError::Unavailable("away".to_owned())));
         host.fail_always(Failure::Sockets(SocketError::Unavailable("away".to_owned())));
