@@ -1,6 +1,6 @@
 //! Serves what the official protocol suites and real clients are tried against: `/socket.io/` and
 //! `/engine.io/` on 127.0.0.1, port `PORT` (3000). With `SLOW_HEARTBEAT=1` heartbeats have their
-//! production pace.
+//! production pace. Interrupted, it drains.
 #![allow(missing_docs, unreachable_pub, clippy::panic)]
 
 #[path = "../tests/support/fixture.rs"]
@@ -22,6 +22,10 @@ async fn main() -> std::io::Result<()> {
     }
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on {}", listener.local_addr()?);
-    serve::serve(listener, fixture::Fixture::new(config)).await?;
+    let fixture = fixture::Fixture::new(config);
+    let serving = serve::serve(listener, fixture.clone());
+    tokio::signal::ctrl_c().await?;
+    serving.abort();
+    fixture.drain().await;
     Ok(())
 }

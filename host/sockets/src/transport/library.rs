@@ -5,7 +5,7 @@
 //! and answered here. A session that begins with a WebSocket is upgraded right after; the client
 //! sees nothing of this.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use engineioxide::{config::EngineIoConfig, service::EngineIoService, socket::Sid};
@@ -40,7 +40,7 @@ impl Library {
         let sessions = Arc::new(Sessions::default());
         let config = EngineIoConfig::builder()
             .req_path(PATH)
-            .ping_interval(settings.ping_interval)
+            .ping_interval(heartbeat_interval(settings.ping_interval))
             .ping_timeout(settings.ping_timeout)
             .max_payload(settings.max_payload as u64)
             .ws_max_message_size(settings.max_payload)
@@ -120,6 +120,12 @@ impl Library {
             _ => Err(Refusal::BadRequest),
         }
     }
+}
+
+/// Slightly under what clients are told, so that a client that counts from the answer it got
+/// finds its session closed when heartbeat and time-out have passed, not a moment later.
+fn heartbeat_interval(told: Duration) -> Duration {
+    told.saturating_sub(Duration::from_millis(10).min(told / 10))
 }
 
 /// A request as the library gets it. It keeps the head of an opening request for as long as the

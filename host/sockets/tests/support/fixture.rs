@@ -62,6 +62,13 @@ impl Fixture {
     }
 }
 
+impl Fixture {
+    /// Closes the Socket.IO connections so that clients come back.
+    pub async fn drain(&self) {
+        self.sockets.drain().await;
+    }
+}
+
 #[async_trait::async_trait]
 impl Answer for Fixture {
     async fn answer(&self, context: CallContext, request: Request<Body>) -> Response<Body> {

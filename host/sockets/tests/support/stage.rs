@@ -109,6 +109,19 @@ pub fn socket(id: &str) -> Target {
     Target::Socket(id.to_owned())
 }
 
+/// Long enough for something wrong to arrive.
+pub const QUIET: Duration = Duration::from_millis(80);
+
+/// The names of the next events.
+pub async fn events(ws: &mut Ws, count: usize) -> Vec<String> {
+    let mut names = Vec::new();
+    for _ in 0..count {
+        let text = ws.text().await;
+        names.push(text.split('"').nth(1).unwrap().to_owned());
+    }
+    names
+}
+
 /// The component. What it does at connect is in the auth payload: `user`, `rooms`, `refuse`,
 /// `data`, `fail`, `slow` (milliseconds), `attachment` (bytes). What it does with an event is its
 /// name: `slow` (milliseconds as argument), `echo` (acks), `binary`, `fail`, `panic`, `bad-ack`.
