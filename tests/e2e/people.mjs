@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
 import { Client, eventually } from "./client.mjs";
 
 export const PASSWORD = "Correct-horse-7";
@@ -30,21 +29,6 @@ export async function signUp(base, { firstName = "Ada", lastName = "Lovelace" } 
   });
   assert.equal(status, 201, JSON.stringify(body));
   return Object.assign(client, { id: body.data._id, email, firstName, lastName });
-}
-
-/**
- * Logs a user in once more, as on another device.
- *
- * A token is made of who and when, to the second: two of one second are the same token, and end together.
- * @param {User} user
- * @returns {Promise<Client>}
- */
-export async function anotherDevice(user) {
-  await pause(1000 - (Date.now() % 1000) + 20);
-  const client = new Client(user.base);
-  const { status, body } = await client.post("/auth/login", { emailId: user.email, password: PASSWORD });
-  assert.equal(status, 200, JSON.stringify(body));
-  return client;
 }
 
 /**

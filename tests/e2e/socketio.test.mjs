@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { Client } from "./client.mjs";
 import { host as hostUnderTest } from "./host.mjs";
-import { anotherDevice, connect, groupChat, PASSWORD, profileExists, signUp } from "./people.mjs";
+import { connect, groupChat, PASSWORD, profileExists, signUp } from "./people.mjs";
 import { Proxy } from "./proxy.mjs";
 import { Sockets, TRANSPORTS } from "./sockets.mjs";
 
@@ -364,8 +364,14 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
   });
 
   describe("the end of a session closes its sockets", () => {
+    const signIn = async (user) => {
+      const client = new Client(host.url);
+      const { status } = await client.post("/auth/login", { emailId: user.email, password: PASSWORD });
+      assert.equal(status, 200);
+      return client;
+    };
     it("at logout, that session's only", async () => {
-      const [phone, laptop] = [await anotherDevice(cleo), await anotherDevice(cleo)];
+      const [phone, laptop] = [await signIn(cleo), await signIn(cleo)];
       const [a, b] = await Promise.all([phone, laptop].map((client) => sockets.connect(client)));
       const old = { cookie: phone.cookie };
       assert.equal((await phone.post("/auth/logout")).status, 200);
@@ -376,7 +382,7 @@ describe("Socket.IO", { timeout: 300_000 }, () => {
     });
     it("at a change of the password, all others", async () => {
       const user = await signUp(host.url);
-      const other = await anotherDevice(user);
+      const other = await signIn(user);
       const [a, b] = [await sockets.connect(user), await sockets.connect(other)];
       const { status } = await user.patch("/auth/changePassword", {
         oldPassword: PASSWORD,
