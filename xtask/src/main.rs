@@ -4,6 +4,7 @@
 mod architecture;
 mod deny;
 mod guests;
+mod host;
 mod process;
 mod setup;
 mod summary;

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::{
     guests,
+    host::Host,
     process::{cargo, program, root, stream, target},
     setup,
     summary::{Part, Summary},
@@ -35,12 +36,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         part.end(succeeded);
         summary.add(&part);
     }
+    protocol_suite(&mut summary)?;
     if !options.rust_only {
         end_to_end(&mut summary)?;
     }
     if !summary.finish()? {
         bail!("there are failed tests");
     }
+    Ok(())
+}
+
+/// The Socket.IO protocol's cases once more, this time against a component on the host.
+fn protocol_suite(summary: &mut Summary) -> Result<()> {
+    let mut part = Part::new("Socket.IO protocol, on the host");
+    let binary = target().join("debug/pingtalk");
+    let data = target().join("protocol-suite-data");
+    let host = Host::start(&binary, "tests/guests/socketio/spin.toml", data)?;
+    let succeeded = stream(
+        // With --workspace, so that nothing is built with other features than before.
+        cargo()
+            .args(["test", "--workspace", "--test", "protocol_socketio"])
+            .env("BASE_URL", host.url()),
+        |line| part.read(line),
+    )?;
+    part.end(succeeded);
+    summary.add(&part);
     Ok(())
 }
 
@@ -57,14 +77,22 @@ fn end_to_end(summary: &mut Summary) -> Result<()> {
 
     let mut part = Part::new("Node, socket.io-client, Chromium");
     let mut command = program("npm");
-    command.args(["test", "--silent"]).current_dir(&folder).env("PINGTALK_BIN", &binary).env("PINGTALK_COMPILE_CACHE", &compiled);
+    command
+        .args(["test", "--silent"])
+        .current_dir(&folder)
+        .env("PINGTALK_BIN", &binary)
+        .env("PINGTALK_COMPILE_CACHE", &compiled);
     let succeeded = stream(&mut command, |line| part.read(line))?;
     part.end(succeeded);
     summary.add(&part);
 
     let mut part = Part::new("Python, python-socketio");
     let mut command = program(&python.to_string_lossy());
-    command.args(["-m", "pytest", "-q"]).current_dir(&folder).env("PINGTALK_BIN", &binary).env("PINGTALK_COMPILE_CACHE", &compiled);
+    command
+        .args(["-m", "pytest", "-q"])
+        .current_dir(&folder)
+        .env("PINGTALK_BIN", &binary)
+        .env("PINGTALK_COMPILE_CACHE", &compiled);
     let succeeded = stream(&mut command, |line| part.read(line))?;
     part.end(succeeded);
     summary.add(&part);

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST},
     request::Parts,
 };
 use http_body::Body as _;
@@ -188,7 +188,6 @@ impl Call<'_> {
             return Err(errors::TOO_MANY_REQUESTS.retry_after(seconds));
         }
         if route.kind == RouteKind::Sockets
-            && parts.headers.contains_key(UPGRADE)
             && !known_origin
             && !head::same_origin(&parts.headers)
         {

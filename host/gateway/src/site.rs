@@ -38,8 +38,8 @@ pub enum RouteKind {
     /// A component. With CORS on, `OPTIONS` is answered by the gateway.
     Service,
     /// The socket server: requests may ask for an upgrade, and keep hyper's `OnUpgrade`. A
-    /// browser's upgrade from an origin that is neither allowed nor the site's own is refused,
-    /// because browsers do not apply CORS to WebSockets.
+    /// browser's request from an origin that is neither allowed nor the site's own is refused,
+    /// because browsers do not apply CORS to WebSockets, and a poll is as good as one.
     Sockets,
     /// Files and blobs. Request bodies are not for them and stay unread.
     Files,

@@ -8,6 +8,7 @@ use crate::{
     grants::{self, DocumentGrant, Queue},
     outbound::{OutboundHost, read_outbound},
     reader::{Node, Table},
+    sockets::{SocketSettings, read_sockets},
     variables::{Template, read_templates},
 };
 
@@ -60,17 +61,6 @@ pub struct ComponentSettings {
     pub http: HttpSettings,
     /// Bounds.
     pub budgets: Budgets,
-}
-
-/// `sockets = { serve, emit, paths }`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SocketSettings {
-    /// It serves sockets: it must export `pingtalk:sockets/handler`.
-    pub serve: bool,
-    /// It may emit, manage rooms and disconnect.
-    pub emit: bool,
-    /// Where the Socket.IO endpoint stands. Without `paths`: `/socket.io`.
-    pub paths: Vec<String>,
 }
 
 /// `http = { max_body, max_json, rate_limit }`.
@@ -220,33 +210,6 @@ fn read_variable_name(node: &Node<'_>) -> Option<String> {
         return None;
     }
     Some(name.to_owned())
-}
-
-fn read_sockets(node: &Node<'_>) -> SocketSettings {
-    let Some(table) = node.table() else { return SocketSettings::default() };
-    table.only(&["serve", "emit", "paths"], Severity::Error);
-    let serve = table.get("serve").is_some_and(|node| node.boolean());
-    let emit = table.get("emit").is_some_and(|node| node.boolean());
-    let paths = match table.get("paths") {
-        Some(node) => {
-            if !serve {
-                node.error("has no effect", "write serve = true, or remove it");
-            }
-            let paths = node.names();
-            for path in &paths {
-                if !path.starts_with('/') || path.ends_with('/') || path.contains("..") {
-                    node.error(
-                        format!("`{path}` is not a path"),
-                        "write it with a leading and without a trailing slash",
-                    );
-                }
-            }
-            paths
-        }
-        None if serve => vec!["/socket.io".to_owned()],
-        None => Vec::new(),
-    };
-    SocketSettings { serve, emit, paths }
 }
 
 fn read_http(node: &Node<'_>) -> HttpSettings {

@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context, Result};
 use pingtalk_capabilities::TenantId;
 use pingtalk_gateway::{Gateway, OneSite, Site};
+use pingtalk_manifest::Manifest;
 use pingtalk_runtime::{Engine, EngineConfig};
 use pingtalk_sockets::SocketServer;
 use pingtalk_tenancy::{Tenant, assemble};
@@ -99,12 +100,7 @@ impl Host {
 
         let tenant_id = TenantId::default_tenant();
         let stores = compose::embedded(&config.data, &public_url, &tenant_id, manifest).await?;
-        // The gateway holds browsers' origins against its own list; without an origin of its own
-        // the socket server takes what got that far.
-        let sockets = SocketServer::new(pingtalk_sockets::Config {
-            allowed_origins: vec!["*".to_owned()],
-            ..pingtalk_sockets::Config::default()
-        });
+        let sockets = SocketServer::new(socket_settings(manifest));
         let backends = assemble::Backends {
             documents: Arc::clone(&stores.documents.documents),
             cache: Arc::clone(&stores.cache),
@@ -165,6 +161,26 @@ impl Host {
         self.queues.flush().await;
         tracing::info!(?drained, "stopped");
         self.cores.stop();
+    }
+}
+
+/// What the manifest says of sockets. One component of an application serves them.
+fn socket_settings(manifest: &Manifest) -> pingtalk_sockets::Config {
+    let default = pingtalk_sockets::Config::default();
+    let declared = manifest.components.values().map(|component| &component.host.sockets);
+    let Some(declared) = declared.into_iter().find(|sockets| sockets.serve) else { return default };
+    let namespace = |(name, aliases): (&String, &Vec<String>)| pingtalk_sockets::Namespace {
+        name: name.clone(),
+        aliases: aliases.clone(),
+    };
+    pingtalk_sockets::Config {
+        // The gateway has held browsers' origins against its list before a request gets here.
+        allowed_origins: vec!["*".to_owned()],
+        namespaces: declared.namespaces.iter().map(namespace).collect(),
+        ping_interval: declared.ping_interval.unwrap_or(default.ping_interval),
+        ping_timeout: declared.ping_timeout.unwrap_or(default.ping_timeout),
+        connect_timeout: declared.connect_timeout.unwrap_or(default.connect_timeout),
+        ..default
     }
 }
 
