@@ -45,7 +45,7 @@ impl Fields {
         self.0.is_empty()
     }
 
-    /// The fields' names, in their order.
+    /// The fields' names, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

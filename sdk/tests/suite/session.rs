@@ -129,6 +129,18 @@ fn a_logout_ends_that_token_at_once() {
 }
 
 #[test]
+fn two_tokens_of_one_second_end_apart() {
+    let host = Host::new();
+    let user = host.new_id();
+    let (first, second) = (host.log_in(user), host.log_in(user));
+    assert_ne!(first, second);
+    let ended = block_on(session::check(&host.platform(), &first)).unwrap();
+    block_on(session::revoke(&host.platform(), &ended)).unwrap();
+    assert_invalid(&me(&host, &first));
+    assert_eq!(me(&host, &second).status, 200);
+}
+
+#[test]
 fn revoked_tokens_are_forgotten_once_expired() {
     let host = Host::new();
     let user = host.new_id();
@@ -156,9 +168,10 @@ fn many_logouts_end_everything_rather_than_grow_the_document() {
     let other = host.log_in(user);
     for _ in 0..=100 {
         host.advance(Duration::from_secs(1));
-        let ended = block_on(session::check(&host.platform(), &host.log_in(user))).unwrap();
+        let token = host.log_in(user);
+        let ended = block_on(session::check(&host.platform(), &token)).unwrap();
         block_on(session::revoke(&host.platform(), &ended)).unwrap();
-        assert_invalid(&me(&host, &session::issue(&host.platform(), user).unwrap().token));
+        assert_invalid(&me(&host, &token));
     }
     assert!(host.documents(&AUTHS)[0].sessions.revoked.is_empty());
     assert_invalid(&me(&host, &other));
