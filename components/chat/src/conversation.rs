@@ -2,7 +2,7 @@
 
 use pingtalk_sdk::{Platform, prelude::*};
 
-use crate::{chat::CHATS, refusals};
+use crate::{adopt::adopt, chat::CHATS, refusals};
 
 /// The part of a chat that sending and reading messages needs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -12,11 +12,11 @@ pub(crate) struct Conversation {
     pub(crate) id: Id,
     participants: Vec<Id>,
     #[serde(default)]
-    last_message: Option<Id>,
+    pub(crate) last_message: Option<Id>,
     #[serde(default)]
-    last_numbered: Option<Id>,
+    pub(crate) last_numbered: Option<Id>,
     #[serde(default)]
-    all_numbered: bool,
+    pub(crate) all_numbered: bool,
 }
 
 const FIELDS: [&str; 4] = ["participants", "lastMessage", "lastNumbered", "allNumbered"];
@@ -25,8 +25,9 @@ impl Conversation {
     /// True when every message of this chat has a sequence number.
     ///
     /// The original gave none. So a chat that it made, or that it has written to since this
-    /// service last did (`lastMessage` is not the one we numbered last), may hold messages
-    /// without; [`crate::history`] then looks for those too, which costs a second query.
+    /// service last did (`lastMessage` is not the one we numbered last, and [`crate::adopt`]
+    /// could not mend that), may hold messages without; [`crate::history`] then looks for those
+    /// too, which costs a second query.
     pub(crate) fn is_numbered(&self) -> bool {
         self.all_numbered && self.last_message == self.last_numbered
     }
@@ -44,7 +45,7 @@ impl Conversation {
 }
 
 /// The chat, if the user takes part in it: from the documents, never from a cache that may be
-/// behind.
+/// behind. Its messages are in order then.
 ///
 /// # Errors
 /// 404 `Chat not found`, 403 `Not authorized`, and those of the store.
@@ -55,6 +56,10 @@ pub(crate) async fn of_participant(
 ) -> Result<Conversation> {
     let query = eq("_id", chat).include(FIELDS);
     let found = platform.documents().find_one(&CHATS.view::<Conversation>(), query).await?;
-    let conversation = found.ok_or_else(refusals::chat_not_found)?;
-    if conversation.includes(user) { Ok(conversation) } else { Err(refusals::not_authorized()) }
+    let mut conversation = found.ok_or_else(refusals::chat_not_found)?;
+    if !conversation.includes(user) {
+        return Err(refusals::not_authorized());
+    }
+    adopt(platform, &mut conversation).await;
+    Ok(conversation)
 }

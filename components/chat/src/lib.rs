@@ -9,6 +9,7 @@
 //! socket that catches up ([`sockets::join_chat`]).
 
 mod add_to_group;
+mod adopt;
 mod budget;
 mod chat;
 mod connection;

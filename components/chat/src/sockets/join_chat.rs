@@ -316,9 +316,10 @@ mod tests {
         world.say(&world.anna, chat, "1");
         assert_eq!(join(&world, &world.ben, chat, 0).0["complete"], false);
         assert_eq!(join(&world, &world.ben, chat, 1).0["complete"], true);
-        // The original wrote one since.
+        // The original wrote one since, and it can't be numbered: it is not there yet.
         let theirs = world.host.new_id();
-        World::change_chats(&world.host, Changes::new().set("lastMessage", theirs));
+        let moved_on = Changes::new().set("lastMessage", theirs).set("lastNumbered", chat);
+        World::change_chats(&world.host, moved_on);
         assert_eq!(join(&world, &world.ben, chat, 1).0["complete"], false);
     }
 
