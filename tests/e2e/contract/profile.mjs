@@ -226,6 +226,10 @@ export function profile(target) {
         ["refuses what is no id", of("nobody"), 400, SOME_MESSAGE],
         ["refuses another encoding of it", of("%7B%22$gt%22:%22%22%7D"), 400, SOME_MESSAGE],
       ]);
+      it("shows nothing to strangers", async () => {
+        const answer = await new Client(target.url).get(`/profile/profile/${user.id}`);
+        expectAnswer(answer, 401, "Token Expired, please login again");
+      });
       it("tells nothing of the account", async () => {
         const { body } = await of(user.id)();
         assert.doesNotMatch(JSON.stringify(body), /password|emailId|\$2b\$/);
