@@ -16,6 +16,7 @@ const PROTECTED = [
   ["PATCH", "/auth/changePassword"],
   ["GET", "/profile/getProfile"],
   ["PUT", "/profile/patchProfile"],
+  ["GET", `/profile/profile/${NO_ONE}`],
   ["POST", "/request/invite/send"],
   ["PATCH", `/request/respond/${NO_ONE}`],
   ["GET", "/request/invites/sent"],

@@ -38,9 +38,9 @@ export function personAvatar(people, userId) {
 
 /** @param {string} id */
 function colour(id) {
-  let sum = 0;
+  let hash = 0;
   for (const character of id) {
-    sum += character.charCodeAt(0);
+    hash = (hash * 31 + character.charCodeAt(0)) % 65_521;
   }
-  return sum % COLOURS;
+  return hash % COLOURS;
 }
