@@ -88,6 +88,7 @@ impl Endpoint {
             Asks::Poll(sid) => {
                 let link = self.library.session(sid)?;
                 let cancelled = EndIfDropped::new(&link);
+                let _polling = Polling::new(&link);
                 link.upgrade_settled().await;
                 let polled = self.library.poll(sid, &link).await;
                 cancelled.disarm();
@@ -134,7 +135,13 @@ impl Endpoint {
             return Err(Refusal::BadRequest);
         }
         let _done = Posting(&link);
+        // One byte: a packet without content, such as close.
+        let is_control =
+            request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "1");
         let work = async {
+            if is_control {
+                link.poll_arrived().await;
+            }
             link.valve().opened().await;
             self.library.post(sid, request.into_body()).await
         };
@@ -228,6 +235,22 @@ impl Drop for EndIfDropped {
         if let Some(link) = self.0.take() {
             link.lost();
         }
+    }
+}
+
+/// Counts a poll while it lasts.
+struct Polling<'a>(&'a Link);
+
+impl<'a> Polling<'a> {
+    fn new(link: &'a Link) -> Self {
+        link.polls.fetch_add(1, Ordering::AcqRel);
+        Self(link)
+    }
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.0.polls.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

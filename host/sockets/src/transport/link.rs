@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Context,
     time::Duration,
@@ -32,6 +32,9 @@ const LAST_FETCH: Duration = Duration::from_secs(3);
 /// How often, and how far apart, a poll looks whether an upgrade has ended.
 const UPGRADE_LOOKS: u32 = 10;
 const UPGRADE_STEP: Duration = Duration::from_millis(3);
+/// How often, and how far apart, a POST looks whether its client polls.
+const POLL_LOOKS: u32 = 5;
+const POLL_STEP: Duration = Duration::from_millis(1);
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub struct Link {
     writer: AtomicWaker,
     /// A WebSocket has been opened for this session.
     pub(super) upgraded: AtomicBool,
+    /// Polls being answered.
+    pub(super) polls: AtomicUsize,
     /// A POST is being read.
     pub(super) posting: AtomicBool,
     _permit: Option<Permit>,
@@ -108,6 +113,7 @@ impl Link {
             given_up: AtomicBool::new(false),
             writer: AtomicWaker::new(),
             upgraded: AtomicBool::new(false),
+            polls: AtomicUsize::new(0),
             posting: AtomicBool::new(false),
             _permit: permit,
         }
@@ -121,6 +127,17 @@ impl Link {
     /// The session's secret id.
     pub(super) fn sid(&self) -> Option<Sid> {
         Some(self.engine()?.id)
+    }
+
+    /// Waits a moment for a poll. A client that closes sends its last poll and its close packet
+    /// at once, over two connections; the poll is to be answered, not to find the session gone.
+    pub(super) async fn poll_arrived(&self) {
+        for _ in 0..POLL_LOOKS {
+            if self.polls.load(Ordering::Acquire) > 0 {
+                return;
+            }
+            sleep(POLL_STEP).await;
+        }
     }
 
     /// Waits a moment for an upgrade under way. A poll can overtake the packet that ends the
