@@ -80,12 +80,13 @@ impl fmt::Debug for Variables {
 /// Which hosts a component may send HTTP requests to, and how far a request may go.
 ///
 /// Addresses that are not public (private, loopback, link-local, metadata services, …) are refused
-/// after the name was resolved, unless [`OutboundPolicy::addresses`] names them.
+/// after the name was resolved, unless a grant names the address itself (or `localhost`), or
+/// [`OutboundPolicy::addresses`] does.
 #[derive(Debug, Clone)]
 pub struct OutboundPolicy {
-    /// Granted origins: `https://api.example.com`, `http://10.0.0.7:8080`, or with a leading
-    /// `*.` as the host's first label, which stands for any number of labels. A scheme is part of
-    /// the grant; a port that is left out is the scheme's own. Empty: nothing may be sent.
+    /// Granted origins: `https://api.example.com`, `http://10.0.0.7:8080`. `*` may stand for the
+    /// scheme, the whole host, its first labels (`https://*.example.com`) or the port. A port that
+    /// is left out is the scheme's own. Empty: nothing may be sent.
     pub hosts: Vec<String>,
     /// Addresses that may be connected to although they are not public.
     pub addresses: Vec<IpAddr>,
@@ -95,7 +96,7 @@ pub struct OutboundPolicy {
     pub response_timeout: Duration,
     /// Largest request or response body, in bytes.
     pub max_body_bytes: u64,
-    /// Requests at once, for one instance.
+    /// Requests at once, for all instances of the component on this host.
     pub concurrency: usize,
 }
 

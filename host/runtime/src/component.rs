@@ -55,6 +55,14 @@ pub enum LoadError {
         /// Which import, and why.
         reason: Arc<str>,
     },
+    /// One of its outbound grants can't be understood.
+    #[error("component `{name}`: {reason}")]
+    InvalidGrant {
+        /// The component.
+        name: Arc<str>,
+        /// Which grant, and why.
+        reason: Arc<str>,
+    },
     /// It did not start.
     #[error("component `{name}` does not start: {reason}")]
     DoesNotStart {

@@ -36,14 +36,17 @@ pub(crate) struct Control {
     pub(crate) busy: AtomicU64,
     /// Linear memory, in bytes.
     pub(crate) memory: AtomicUsize,
-    /// Since when it has had nothing to do, in milliseconds; 0 while it has.
-    pub(crate) idle_since: AtomicU64,
     stopped: AtomicBool,
     killed: AtomicBool,
     broken: AtomicBool,
     in_flight: AtomicUsize,
     concurrency: usize,
     calls: Mutex<Calls>,
+    /// Calls taken so far.
+    admitted: AtomicU64,
+    /// The watchdog's memory: how many it had taken when it was last found idle, and since when.
+    idle_at: AtomicU64,
+    idle_since: AtomicU64,
 }
 
 #[derive(Default)]
@@ -90,13 +93,15 @@ impl Control {
             spinning: AtomicBool::new(false),
             busy: AtomicU64::new(0),
             memory: AtomicUsize::new(0),
-            idle_since: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             concurrency,
             calls: Mutex::new(Calls::default()),
+            admitted: AtomicU64::new(0),
+            idle_at: AtomicU64::new(0),
+            idle_since: AtomicU64::new(clock::now()),
         })
     }
 
@@ -165,7 +170,7 @@ impl Control {
         };
         drop(calls);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.idle_since.store(0, Ordering::Relaxed);
+        self.admitted.fetch_add(1, Ordering::Relaxed);
         Place { control: Arc::clone(self), slot, ticket }
     }
 
@@ -179,37 +184,34 @@ impl Control {
         *place = None;
         calls.free.push(slot);
         drop(calls);
-        if self.in_flight.fetch_sub(1, Ordering::Relaxed) == self.concurrency {
-            // There may be calls waiting for this place.
+        let before = self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        // There may be calls waiting for this place, or only this one kept the instance.
+        if before == self.concurrency || (before == 1 && self.stopped()) {
             self.waker.wake();
         }
     }
 
+    /// The only call that still waits for its answer, if there is just one.
+    pub(crate) fn only_call(&self) -> Option<Arc<Ticket>> {
+        let calls = self.calls();
+        let mut running =
+            calls.slots.iter().flatten().filter(|entry| entry.ticket.ended().is_none());
+        let first = running.next()?;
+        running.next().is_none().then(|| Arc::clone(&first.ticket))
+    }
+
     /// Ends every call in it for its caller: the guilty one with the reason, the others as lost.
-    /// Returns how many were lost, and whether a guilty one was among them.
+    /// Returns how many were lost, and whether the guilty one was still waited for.
     pub(crate) fn abandon(&self, guilty: Option<&Arc<Ticket>>, reason: &Arc<str>) -> (u64, bool) {
         let mut calls = self.calls();
-        let entries: Vec<Entry> = calls.slots.iter_mut().filter_map(Option::take).collect();
-        calls.slots.clear();
+        let slots = std::mem::take(&mut calls.slots);
         calls.free.clear();
         drop(calls);
         self.in_flight.store(0, Ordering::Relaxed);
-        let running: Vec<_> = entries.iter().filter(|entry| entry.ticket.ended().is_none()).collect();
-        // With a single suspect there is no doubt.
-        let alone = match running.as_slice() {
-            [only] if guilty.is_none() => Some(&only.ticket),
-            _ => None,
-        };
-        let (mut lost, mut failed) = (0, false);
-        for entry in &entries {
-            let is_guilty = guilty.or(alone).is_some_and(|ticket| Arc::ptr_eq(ticket, &entry.ticket));
-            if is_guilty {
-                failed |= entry.ticket.end(Ended::Failed(Arc::clone(reason)));
-            } else if entry.ticket.end(Ended::Lost) {
-                lost += 1;
-            }
-        }
-        (lost, failed)
+        // The first end of a ticket counts. The guilty call may have left its place already.
+        let failed = guilty.is_some_and(|ticket| ticket.end(Ended::Failed(Arc::clone(reason))));
+        let lost = slots.into_iter().flatten().filter(|entry| entry.ticket.end(Ended::Lost));
+        (lost.count() as u64, failed)
     }
 
     /// Answers overdue calls, and stops or kills the instance that would not let go of them.
@@ -250,17 +252,14 @@ impl Control {
         found
     }
 
-    /// True when it has been idle for so long.
+    /// True when it has been idle for so long. Only the watchdog asks.
     pub(crate) fn idle_for(&self, now: u64, millis: u64) -> bool {
-        let since = self.idle_since.load(Ordering::Relaxed);
-        since != 0 && now.saturating_sub(since) >= millis && self.in_flight() == 0
-    }
-
-    /// The worker has nothing to do.
-    pub(crate) fn rest(&self) {
-        if self.idle_since.load(Ordering::Relaxed) == 0 {
-            self.idle_since.store(clock::now().max(1), Ordering::Relaxed);
+        let admitted = self.admitted.load(Ordering::Relaxed);
+        if self.in_flight() > 0 || self.idle_at.swap(admitted, Ordering::Relaxed) != admitted {
+            self.idle_since.store(now, Ordering::Relaxed);
+            return false;
         }
+        now.saturating_sub(self.idle_since.load(Ordering::Relaxed)) >= millis
     }
 }
 

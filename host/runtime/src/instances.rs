@@ -21,7 +21,7 @@ use crate::{
     engine::Engine,
     exports::Exports,
     glue,
-    http::Request,
+    http::{Outbound, Request},
     limits::Limits,
     pool::{Job, Pool, count},
     ticket::{Answer, Ended, Ticket},
@@ -109,8 +109,15 @@ impl Instances {
         };
         let linked = engine.linker().instantiate_pre(component.compiled()).map_err(unlinkable)?;
         let exports = Exports::new(linked, component.serves()).map_err(unlinkable)?;
+        let outbound = Outbound::new(capabilities.outbound.clone()).map_err(|error| {
+            LoadError::InvalidGrant {
+                name: component.name().into(),
+                reason: error.to_string().into(),
+            }
+        })?;
+        let engine_of_pool = Arc::clone(engine);
         let pool =
-            Pool::new(Arc::clone(engine), component, exports, names, capabilities, limits);
+            Pool::new(engine_of_pool, component, exports, names, capabilities, outbound, limits);
         engine.watch(&pool);
         Ok(Arc::new(Self { pool }))
     }
@@ -158,11 +165,6 @@ impl Instances {
         self.pool.stats()
     }
 
-    fn ticket(&self, context: &CallContext) -> Arc<Ticket> {
-        let own = Instant::now() + self.pool.limits.wall_time;
-        Ticket::new(Arc::clone(&context.request_id), own.min(context.deadline))
-    }
-
     /// Makes a call; once more on another instance when the first one was lost before anything of
     /// the call had left it.
     async fn call<T>(
@@ -173,9 +175,10 @@ impl Instances {
     where
         T: Send,
     {
+        let deadline = context.deadline.min(Instant::now() + self.pool.limits.wall_time);
         let mut retried = false;
         loop {
-            let ticket = self.ticket(&context);
+            let ticket = Ticket::new(Arc::clone(&context.request_id), deadline);
             let (reply, receiver) = oneshot::channel();
             self.pool.submit(Job { ticket: Arc::clone(&ticket), call: make(reply) })?;
             match Answer::new(Arc::clone(&ticket), receiver).await {

@@ -100,12 +100,13 @@ impl Pool {
         exports: Exports,
         names: Names,
         capabilities: Capabilities,
+        outbound: Arc<Outbound>,
         limits: Limits,
     ) -> Arc<Self> {
         let shards = (0..engine.cores()).map(|_| Shard::default()).collect();
         Arc::new(Self {
             log: Log::new(names.clone()),
-            outbound: Outbound::new(capabilities.outbound.clone()),
+            outbound,
             engine,
             component,
             exports,

@@ -119,6 +119,11 @@ impl State {
         }
     }
 
+    /// The request that a guest is about to send must be answered by then.
+    pub(crate) fn set_send_deadline(&mut self, deadline: Instant) {
+        self.hooks.set_deadline(deadline);
+    }
+
     /// The task serves this call from now on.
     pub(crate) fn begin(&mut self, task: GuestTaskId, ticket: Arc<Ticket>) {
         self.calls.insert(task, ticket);

@@ -9,7 +9,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -178,6 +178,7 @@ async fn serve(
     guest: &Guest,
 ) -> Result<(), Broken> {
     let may_take = AtomicBool::new(true);
+    let suspect = OnceLock::new();
     let outcome = {
         let inside = async |accessor: &Accessor<State>| {
             let mut calls = FuturesUnordered::new();
@@ -199,8 +200,17 @@ async fn serve(
                     && let Some(job) = pool.take(control.core)
                 {
                     may_take.store(false, Ordering::Relaxed);
-                    let place = control.admit(job.ticket);
-                    calls.push(guest.serve(accessor, job.call, place));
+                    let place = control.admit(Arc::clone(&job.ticket));
+                    let served = guest.serve(accessor, job.call, place);
+                    let suspect = &suspect;
+                    calls.push(async move {
+                        let outcome = served.await;
+                        if outcome.is_err() {
+                            // The first one counts; it has just given up its place.
+                            let _ = suspect.set(job.ticket);
+                        }
+                        outcome
+                    });
                     left -= 1;
                     if left == 0 {
                         control.stop();
@@ -217,11 +227,9 @@ async fn serve(
                 if !calls.is_empty() || accessor.poll_no_interesting_tasks(cx).is_pending() {
                     return Poll::Pending;
                 }
-                if control.stopped() {
+                // A response's last bytes may still wait for their reader.
+                if control.stopped() && control.in_flight() == 0 {
                     return Poll::Ready(Ok(()));
-                }
-                if control.in_flight() == 0 {
-                    control.rest();
                 }
                 Poll::Pending
             })
@@ -260,19 +268,26 @@ async fn serve(
     };
     match outcome {
         Some(Ok(())) => Ok(()),
-        Some(Err(error)) => Err(blame(store, &error)),
+        Some(Err(error)) => Err(blame(store, control, suspect.into_inner(), &error)),
         None => Err(Broken { guilty: None, reason: "it did not let go of an overdue call".into() }),
     }
 }
 
 /// Finds out which call broke the instance, and why.
-fn blame(store: &mut Store<State>, error: &wasmtime::Error) -> Broken {
+fn blame(
+    store: &mut Store<State>,
+    control: &Control,
+    suspect: Option<Arc<Ticket>>,
+    error: &wasmtime::Error,
+) -> Broken {
     let task = store.as_context_mut().async_call_stack().ok().and_then(Iterator::last);
     let state = store.data_mut();
     if let Some((guilty, reason)) = state.take_guilty() {
         return Broken { guilty, reason };
     }
-    let guilty = task.and_then(|task| state.call(task));
+    // With a single call there is no doubt.
+    let guilty =
+        task.and_then(|task| state.call(task)).or(suspect).or_else(|| control.only_call());
     let reason = match state.memory.refused() {
         Some(limit) => limit,
         None => describe(error),

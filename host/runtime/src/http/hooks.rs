@@ -1,15 +1,17 @@
 //! What the host decides about a guest's HTTP: which headers it may see and set, and where its
 //! own requests go.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use http::{HeaderName, header};
 use wasmtime_wasi_http::{
     Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
-use super::client;
-pub(crate) use super::client::Outbound;
+use super::client::{self, Outbound, Sent};
 
 /// Bytes of a response body that cross the boundary at once.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
@@ -30,16 +32,20 @@ fn is_forbidden(name: &HeaderName) -> bool {
 
 static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(is_forbidden));
 
-type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
-
 /// The hooks of one instance.
 pub(crate) struct Hooks {
     outbound: Arc<Outbound>,
+    deadline: Option<Instant>,
 }
 
 impl Hooks {
     pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
-        Self { outbound }
+        Self { outbound, deadline: None }
+    }
+
+    /// The next request sent must be answered by then.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
     }
 }
 
@@ -61,7 +67,8 @@ impl WasiHttpHooks for Hooks {
         // Tells how the guest's reading of the response ended, which changes nothing here.
         drop(received);
         let outbound = Arc::clone(&self.outbound);
-        Box::new(async move { client::send(outbound, request, options).await })
+        let deadline = self.deadline.take();
+        Box::new(client::send(outbound, request, options, deadline))
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

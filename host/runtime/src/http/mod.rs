@@ -1,9 +1,13 @@
 //! Everything `wasi:http`: how a request becomes a guest's resource and its answer a response.
 //! Nothing outside this module depends on how it is done.
 
+mod address;
 mod body;
 mod client;
+mod connect;
+mod grant;
 mod hooks;
+mod import;
 mod request;
 mod v02;
 mod v03;
@@ -12,9 +16,10 @@ use http::Response;
 use pingtalk_capabilities::calls::{Body, CallError};
 use tokio::sync::oneshot;
 use wasmtime::component::Linker;
-use wasmtime_wasi_http::{p2, p3};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _, p2, p3};
 
-pub(crate) use hooks::{Hooks, Outbound};
+pub(crate) use client::Outbound;
+pub(crate) use hooks::Hooks;
 pub(crate) use request::Request;
 pub(crate) use v02::serve as serve_v02;
 pub(crate) use v03::serve as serve_v03;
@@ -35,5 +40,6 @@ pub(crate) mod exports {
 /// Offers both versions of `wasi:http` to the linker.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     p2::add_only_http_to_linker_async(linker)?;
-    p3::add_to_linker(linker)
+    p3::bindings::http::types::add_to_linker::<State, WasiHttp>(linker, State::http)?;
+    p3::bindings::http::client::add_to_linker::<State, import::Client>(linker, State::http)
 }
