@@ -2,6 +2,7 @@
 
 mod compose;
 mod cores;
+mod handles;
 mod queues;
 mod sites;
 
@@ -85,6 +86,7 @@ impl Host {
         application: &Application,
         bound: Bound,
     ) -> Result<Self> {
+        handles::raise_limit();
         let manifest = &application.manifest;
         let public_url = config.public_url(bound.address()?)?;
         let cores = Cores::start(config.cores())?;
