@@ -18,7 +18,7 @@ fn main() {
     for file in files {
         let Ok(name) = file.strip_prefix(&web) else { continue };
         let name = name.display().to_string();
-        if name.ends_with(".md") {
+        if name.ends_with(".md") || name.ends_with(".d.ts") {
             continue;
         }
         let _ = writeln!(

@@ -25,6 +25,9 @@ use super::{Opening, Outgoing, Permit, bridge::Slot, flow::Valve};
 
 /// Packets in the library's hands at a time.
 pub(super) const WINDOW_PACKETS: usize = 64;
+/// Packets in one answer to a poll, heartbeat aside: python-engineio refuses more than 16
+/// (`max_decode_packets`), whoever sends them.
+const POLL_PACKETS: usize = 15;
 /// Bytes in the library's hands at a time, unless a single message is longer.
 const WINDOW_BYTES: usize = 256 * 1024;
 /// How long a client may take to fetch what it is owed before its connection closes.
@@ -219,7 +222,8 @@ impl Link {
             TransportType::Websocket => queue.handed_over_bytes < WINDOW_BYTES,
             // All of it has to fit into one answer, base64 (4/3) and separators included.
             TransportType::Polling => {
-                queue.handed_over_bytes + message.bytes() <= self.bounds.max_payload / 2
+                queue.handed_over.len() + message.packets() <= POLL_PACKETS
+                    && queue.handed_over_bytes + message.bytes() <= self.bounds.max_payload / 2
             }
         }
     }
