@@ -21,9 +21,7 @@ use pingtalk_capabilities::{
     TenantId,
     calls::{Body, BodyError, CallContext, HttpHandler as _},
 };
-use pingtalk_runtime::{
-    Capabilities, Engine, EngineConfig, Instances, Limits, Names, enter_core,
-};
+use pingtalk_runtime::{Capabilities, Engine, EngineConfig, Instances, Limits, Names, enter_core};
 use tokio::net::{TcpListener, TcpStream};
 
 const CONNECTIONS: usize = 64;
@@ -41,7 +39,11 @@ fn main() {
         println!(
             "round {round}: plain {:.1} us, guest {:.1} us of CPU a request: {:.2} times; \
              {:.0} and {:.0} requests a second",
-            plain.0, guest.0, guest.0 / plain.0, plain.1, guest.1
+            plain.0,
+            guest.0,
+            guest.0 / plain.0,
+            plain.1,
+            guest.1
         );
     }
 }

@@ -10,11 +10,29 @@ use crate::http;
 
 /// A call and where its answer goes.
 pub(crate) enum Call {
-    Http { request: http::Request, reply: http::Reply },
-    Event { event: Event, reply: oneshot::Sender<Disposition> },
-    Connect { handshake: Handshake, reply: oneshot::Sender<Result<Session, Refusal>> },
-    Receive { socket: Socket, message: Message, wants_ack: bool, reply: oneshot::Sender<Option<Ack>> },
-    Disconnect { socket: Socket, reason: DisconnectReason, reply: oneshot::Sender<()> },
+    Http {
+        request: http::Request,
+        reply: http::Reply,
+    },
+    Event {
+        event: Event,
+        reply: oneshot::Sender<Disposition>,
+    },
+    Connect {
+        handshake: Handshake,
+        reply: oneshot::Sender<Result<Session, Refusal>>,
+    },
+    Receive {
+        socket: Socket,
+        message: Message,
+        wants_ack: bool,
+        reply: oneshot::Sender<Option<Ack>>,
+    },
+    Disconnect {
+        socket: Socket,
+        reason: DisconnectReason,
+        reply: oneshot::Sender<()>,
+    },
 }
 
 impl Call {

@@ -25,7 +25,7 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn instant(millis: u64) -> Instant {
     let start = start();
     // A century is as good as never, and can be added to any moment.
-    start.checked_add(Duration::from_millis(millis)).unwrap_or_else(|| {
-        start + Duration::from_secs(100 * 365 * 24 * 60 * 60)
-    })
+    start
+        .checked_add(Duration::from_millis(millis))
+        .unwrap_or_else(|| start + Duration::from_secs(100 * 365 * 24 * 60 * 60))
 }

@@ -130,7 +130,9 @@ impl Component {
         let exports_one = |interface: &str| {
             exports.iter().any(|name| {
                 name.strip_prefix(interface).is_some_and(|version| {
-                    version.is_empty() || version.starts_with(['.', '-']) || version.starts_with('@')
+                    version.is_empty()
+                        || version.starts_with(['.', '-'])
+                        || version.starts_with('@')
                 })
             })
         };
@@ -146,14 +148,7 @@ impl Component {
             events: exports_one("pingtalk:events/handler"),
             sockets: exports_one("pingtalk:sockets/handler"),
         };
-        Self {
-            name: name.into(),
-            digest: hex(&digest).into(),
-            imports,
-            exports,
-            serves,
-            compiled,
-        }
+        Self { name: name.into(), digest: hex(&digest).into(), imports, exports, serves, compiled }
     }
 
     pub(crate) fn compiled(&self) -> &wasmtime::component::Component {

@@ -174,8 +174,12 @@ impl Control {
         Place { control: Arc::clone(self), slot, ticket }
     }
 
-    /// Frees a call's place, unless the instance was abandoned meanwhile.
+    /// Frees a call's place. In a broken instance it stays, so that [`Control::abandon`] finds the
+    /// call and tells its caller.
     fn release(&self, slot: usize, ticket: &Arc<Ticket>) {
+        if self.broken() {
+            return;
+        }
         let mut calls = self.calls();
         let Some(place) = calls.slots.get_mut(slot) else { return };
         if place.as_ref().is_none_or(|entry| !Arc::ptr_eq(&entry.ticket, ticket)) {
@@ -220,8 +224,7 @@ impl Control {
         if self.in_flight() == 0 {
             return found;
         }
-        let (turn, busy) =
-            (self.turns.load(Ordering::Relaxed), self.busy.load(Ordering::Relaxed));
+        let (turn, busy) = (self.turns.load(Ordering::Relaxed), self.busy.load(Ordering::Relaxed));
         let (mut others, mut expired, mut hopeless) = (0, false, false);
         let mut calls = self.calls();
         for entry in calls.slots.iter_mut().flatten() {
@@ -233,8 +236,8 @@ impl Control {
                 None => others += 1,
                 Some(overdue) if now.saturating_sub(overdue.since) >= GRACE_MILLIS => {
                     expired = true;
-                    let stuck = overdue.turn == turn
-                        && now.saturating_sub(overdue.since) >= STUCK_MILLIS;
+                    let stuck =
+                        overdue.turn == turn && now.saturating_sub(overdue.since) >= STUCK_MILLIS;
                     hopeless |= stuck || busy.saturating_sub(overdue.busy) >= BURN_NANOS;
                 }
                 Some(_) => {}

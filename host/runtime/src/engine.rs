@@ -179,7 +179,8 @@ impl Engine {
         if size > limit {
             return Err(LoadError::TooLarge { name: name.into(), size, limit });
         }
-        let invalid = |reason: String| LoadError::Invalid { name: name.into(), reason: reason.into() };
+        let invalid =
+            |reason: String| LoadError::Invalid { name: name.into(), reason: reason.into() };
         let digest = blocking({
             let bytes = bytes.clone();
             move || crate::compile_cache::digest(&bytes)
@@ -243,6 +244,8 @@ impl Engine {
 }
 
 /// Does slow work away from the serving threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())
 }

@@ -51,10 +51,7 @@ impl Exports {
                 }
                 None => None,
             },
-            events: serves
-                .events
-                .then(|| events::handler::GuestIndices::new(&pre))
-                .transpose()?,
+            events: serves.events.then(|| events::handler::GuestIndices::new(&pre)).transpose()?,
             sockets: serves
                 .sockets
                 .then(|| sockets::handler::GuestIndices::new(&pre))
@@ -158,8 +155,13 @@ async fn invoke<Parameters, Answer>(
     place: &Place,
 ) -> wasmtime::Result<Answer>
 where
-    Parameters: wasmtime::component::ComponentNamedList + wasmtime::component::Lower + Send + Sync + 'static,
-    Answer: wasmtime::component::ComponentNamedList + wasmtime::component::Lift + Send + Sync + 'static,
+    Parameters: wasmtime::component::ComponentNamedList
+        + wasmtime::component::Lower
+        + Send
+        + Sync
+        + 'static,
+    Answer:
+        wasmtime::component::ComponentNamedList + wasmtime::component::Lift + Send + Sync + 'static,
 {
     let call = accessor.with(|mut store| {
         let call = function.start_call_concurrent(&mut store, parameters)?;

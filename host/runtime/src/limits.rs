@@ -24,7 +24,7 @@ pub struct Limits {
     pub waiting: usize,
     /// Calls before an instance is replaced by a fresh one.
     pub reuse: u32,
-    /// How long an instance may idle. One a core is kept warm.
+    /// How long an instance may idle. One a core is kept warm, if it has not grown large.
     pub idle: Duration,
     /// Bytes (roughly) that one call across the component boundary may copy into the host. Must
     /// leave room for a document of 16 MiB.

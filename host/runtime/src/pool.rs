@@ -29,6 +29,10 @@ use crate::{
     worker,
 };
 
+/// Linear memory up to which an idle instance may stay warm, in bytes. Our services start with 2 to
+/// 4 MiB.
+const WARM_BYTES: usize = 16 * 1024 * 1024;
+
 /// A call that waits for an instance.
 pub(crate) struct Job {
     pub(crate) ticket: Arc<Ticket>,
@@ -195,7 +199,9 @@ impl Pool {
     fn enqueue(&self, core: usize, job: Job) -> Result<(), CallError> {
         let Some(shard) = self.shard(core) else { return Err(CallError::ShuttingDown) };
         let mut inner = shard.inner();
-        if inner.queue.len() >= self.limits.waiting {
+        // Those that an instance is about to take don't wait.
+        let room: usize = inner.workers.iter().map(|worker| worker.room()).sum();
+        if inner.queue.len() >= self.limits.waiting.saturating_add(room) {
             count(&shard.counters.overloaded, 1);
             return Err(CallError::Overloaded);
         }
@@ -205,7 +211,12 @@ impl Pool {
     }
 
     /// Starts a worker. None when the core's thread is not there.
-    fn start(self: &Arc<Self>, core: usize, shard: &Shard, inner: &mut Inner) -> Option<Arc<Control>> {
+    fn start(
+        self: &Arc<Self>,
+        core: usize,
+        shard: &Shard,
+        inner: &mut Inner,
+    ) -> Option<Arc<Control>> {
         let handle = match cores::runtime(core) {
             Some(handle) => handle,
             None => match shard.fallback.get() {
@@ -258,7 +269,11 @@ impl Pool {
 
     /// A worker has ended. Calls that wait go to another; after a start that failed, and with no
     /// other instance, they end with `failed`.
-    pub(crate) fn leave(self: &Arc<Self>, control: &Arc<Control>, failed: Option<impl Fn() -> Ended>) {
+    pub(crate) fn leave(
+        self: &Arc<Self>,
+        control: &Arc<Control>,
+        failed: Option<impl Fn() -> Ended>,
+    ) {
         let Some(shard) = self.shard(control.core) else { return };
         count(&shard.counters.busy, control.busy.load(Ordering::Relaxed));
         let mut inner = shard.inner();
@@ -287,16 +302,18 @@ impl Pool {
             let mut inner = shard.inner();
             let mut overdue = 0;
             let mut stopped = false;
-            let mut idle_ones = 0;
+            let mut serving = inner.workers.iter().filter(|worker| !worker.stopped()).count();
             for worker in &inner.workers {
                 busy |= worker.in_flight() > 0;
                 let found = worker.inspect(now);
                 overdue += found.overdue;
                 stopped |= found.stopped;
                 if worker.idle_for(now, idle) && !worker.stopped() {
-                    idle_ones += 1;
-                    // One stays warm.
-                    if idle_ones > 1 || inner.workers.len() > idle_ones {
+                    // One stays warm, but not one that has grown: linear memory never shrinks, and
+                    // a picture decoded an hour ago should not cost what it took.
+                    let grown = worker.memory.load(Ordering::Relaxed) > WARM_BYTES;
+                    if grown || serving > 1 {
+                        serving -= 1;
                         worker.stop();
                     }
                 }

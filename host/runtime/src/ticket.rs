@@ -160,6 +160,10 @@ impl<T> Future for Answer<T> {
     type Output = Result<T, Ended>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // An answer that comes after the end is none: its instance may be going down already.
+        if let Some(ended) = self.ticket.ended() {
+            return Poll::Ready(Err(ended));
+        }
         if let Some(receiver) = &mut self.receiver {
             match Pin::new(receiver).poll(cx) {
                 Poll::Ready(Ok(answer)) => return Poll::Ready(Ok(answer)),

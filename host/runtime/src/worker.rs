@@ -60,7 +60,10 @@ pub(crate) async fn run(pool: Arc<Pool>, control: Arc<Control>) {
 }
 
 /// A new store with the component's limits, and an instance in it.
-async fn start(pool: &Arc<Pool>, control: &Arc<Control>) -> Result<(Store<State>, Guest), StartFailure> {
+async fn start(
+    pool: &Arc<Pool>,
+    control: &Arc<Control>,
+) -> Result<(Store<State>, Guest), StartFailure> {
     let mut store = prepare(pool, control);
     match pool.exports.instantiate(&mut store).await {
         Ok(guest) => {
@@ -184,7 +187,10 @@ async fn serve(
             let mut calls = FuturesUnordered::new();
             let mut left = pool.limits.reuse.max(1);
             let function = guest.any();
-            poll_fn(|cx| {
+            // Dropped before the calls: whatever ends the store's work before its time, they must
+            // not look as if they had ended by themselves.
+            let breaking = Breaking(Some(control));
+            let outcome = poll_fn(|cx| {
                 control.turns.fetch_add(1, Ordering::Relaxed);
                 control.spinning.store(false, Ordering::Relaxed);
                 // Finish first: an overdue call must not be followed by new ones.
@@ -195,7 +201,9 @@ async fn serve(
                 }
                 let ready = function
                     .is_some_and(|f| accessor.poll_ready_for_concurrent_call(f, cx).is_ready());
-                if ready && may_take.load(Ordering::Relaxed) && control.room() > 0
+                if ready
+                    && may_take.load(Ordering::Relaxed)
+                    && control.room() > 0
                     && pool.has_waiting(control.core)
                     && let Some(job) = pool.take(control.core)
                 {
@@ -233,14 +241,17 @@ async fn serve(
                 }
                 Poll::Pending
             })
-            .await
+            .await;
+            if outcome.is_ok() {
+                breaking.disarm();
+            }
+            outcome
         };
         let mut inside = pin!(store.run_concurrent(inside));
         poll_fn(|cx| {
             control.waker.register(cx.waker());
             for _ in 0..CALLS_A_TURN {
                 if control.killed() {
-                    control.set_broken();
                     return Poll::Ready(None);
                 }
                 let begun = Instant::now();
@@ -248,11 +259,7 @@ async fn serve(
                 let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 count(&control.busy, nanos);
                 if let Poll::Ready(outcome) = poll {
-                    let outcome = outcome.and_then(|outcome| outcome);
-                    if outcome.is_err() {
-                        control.set_broken();
-                    }
-                    return Poll::Ready(Some(outcome));
+                    return Poll::Ready(Some(outcome.and_then(|outcome| outcome)));
                 }
                 // One call at a time until it first waits for something: the calls behind one that
                 // only computes go to another instance.
@@ -273,6 +280,23 @@ async fn serve(
     }
 }
 
+/// Marks an instance as broken when it is dropped.
+struct Breaking<'a>(Option<&'a Control>);
+
+impl Breaking<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Breaking<'_> {
+    fn drop(&mut self) {
+        if let Some(control) = self.0 {
+            control.set_broken();
+        }
+    }
+}
+
 /// Finds out which call broke the instance, and why.
 fn blame(
     store: &mut Store<State>,
@@ -286,8 +310,7 @@ fn blame(
         return Broken { guilty, reason };
     }
     // With a single call there is no doubt.
-    let guilty =
-        task.and_then(|task| state.call(task)).or(suspect).or_else(|| control.only_call());
+    let guilty = task.and_then(|task| state.call(task)).or(suspect).or_else(|| control.only_call());
     let reason = match state.memory.refused() {
         Some(limit) => limit,
         None => describe(error),

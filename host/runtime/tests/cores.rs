@@ -34,9 +34,8 @@ fn a_full_core_hands_calls_over_and_then_refuses_them() {
     let cores = [core(0), core(1)];
     let engine = Engine::new(EngineConfig { cores: 2, ..EngineConfig::default() }).unwrap();
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let probe = here
-        .block_on(engine.load("probe", support::guests::read("probe"), &|_| {}))
-        .unwrap();
+    let probe =
+        here.block_on(engine.load("probe", support::guests::read("probe"), &|_| {})).unwrap();
     let limits = Limits {
         concurrency: 2,
         instances: 1,

@@ -54,13 +54,9 @@ impl From<wit::Test> for Test {
 
 impl From<wit::Filter> for Filter {
     fn from(filter: wit::Filter) -> Self {
-        let condition =
-            |c: wit::Condition| Condition { path: c.path, test: c.test.into() };
-        let any_of = filter
-            .any_of
-            .into_iter()
-            .map(|all| all.into_iter().map(condition).collect())
-            .collect();
+        let condition = |c: wit::Condition| Condition { path: c.path, test: c.test.into() };
+        let any_of =
+            filter.any_of.into_iter().map(|all| all.into_iter().map(condition).collect()).collect();
         Self { any_of }
     }
 }

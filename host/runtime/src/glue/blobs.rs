@@ -69,9 +69,8 @@ impl store::HostWithStore<State> for Host {
         accessor: &Accessor<State, Self>,
         container: String,
         name: String,
-    ) -> wasmtime::Result<
-        Result<(Info, StreamReader<u8>, FutureReader<Result<(), Error>>), Error>,
-    > {
+    ) -> wasmtime::Result<Result<(Info, StreamReader<u8>, FutureReader<Result<(), Error>>), Error>>
+    {
         let import = import(accessor)?;
         let blobs = match blobs(&import) {
             Ok(blobs) => blobs,

@@ -73,9 +73,10 @@ pub(super) async fn send(
         .map_err(|_| Error::ConnectionTimeout)??;
 
     let answer_by = latest(policy.response_timeout, options.first_byte_timeout);
-    let (response, io) = timeout_at(answer_by, exchange(connection, request, policy.max_body_bytes))
-        .await
-        .map_err(|_| Error::HttpResponseTimeout)??;
+    let (response, io) =
+        timeout_at(answer_by, exchange(connection, request, policy.max_body_bytes))
+            .await
+            .map_err(|_| Error::HttpResponseTimeout)??;
     let declared = response.headers().get(CONTENT_LENGTH);
     let declared: Option<u64> = declared.and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|bytes| bytes > policy.max_body_bytes) {

@@ -101,7 +101,8 @@ impl Grants {
         let host = authority.host().trim_matches(['[', ']']).trim_end_matches('.');
         let host = host.to_ascii_lowercase();
         let port = authority.port_u16().unwrap_or(scheme.own_port());
-        let mut covering = self.0.iter().filter(|grant| grant.covers(scheme, &host, port)).peekable();
+        let mut covering =
+            self.0.iter().filter(|grant| grant.covers(scheme, &host, port)).peekable();
         covering.peek()?;
         let named = covering.any(|grant| matches!(grant.host, Host::Exactly(_)));
         Some(Target { tls: scheme == Scheme::Https, host, port, named })
@@ -209,9 +210,15 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_is_refused() {
-        for grant in
-            ["a.example", "ftp://a", "https://", "https://a/b", "https://a*", "https://a:x", "https://a.*"]
-        {
+        for grant in [
+            "a.example",
+            "ftp://a",
+            "https://",
+            "https://a/b",
+            "https://a*",
+            "https://a:x",
+            "https://a.*",
+        ] {
             assert!(Grants::new(&[grant.to_owned()]).is_err(), "{grant}");
         }
     }

@@ -7,9 +7,7 @@ use std::{
 };
 
 use http::{HeaderName, header};
-use wasmtime_wasi_http::{
-    Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
-};
+use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::client::{self, Outbound, Sent};
 

@@ -5,6 +5,7 @@ mod address;
 mod body;
 mod client;
 mod connect;
+mod early;
 mod grant;
 mod hooks;
 mod import;
@@ -41,5 +42,6 @@ pub(crate) mod exports {
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     p2::add_only_http_to_linker_async(linker)?;
     p3::bindings::http::types::add_to_linker::<State, WasiHttp>(linker, State::http)?;
-    p3::bindings::http::client::add_to_linker::<State, import::Client>(linker, State::http)
+    p3::bindings::http::client::add_to_linker::<State, import::Client>(linker, State::http)?;
+    early::link(linker)
 }

@@ -22,7 +22,8 @@ pub(crate) async fn serve(
     let ticket = Arc::clone(&place.ticket);
     let pause = accessor.with(|mut store| store.data_mut().pool.limits.wall_time).as_millis();
     let pause = u64::try_from(pause).unwrap_or(u64::MAX);
-    let scheme = if request.scheme == http::uri::Scheme::HTTPS { Scheme::Https } else { Scheme::Http };
+    let scheme =
+        if request.scheme == http::uri::Scheme::HTTPS { Scheme::Https } else { Scheme::Http };
     // Whoever comes first: the guest when it sets its response, or the end of the call.
     let reply = Arc::new(Mutex::new(Some((reply, place))));
     let responder = Arc::clone(&reply);
@@ -69,9 +70,11 @@ fn into_http(
         None => Empty::new().map_err(|never| match never {}).boxed_unsync(),
     };
     let mut uri = http::Uri::builder().scheme(request.scheme);
-    let authority = request.authority.unwrap_or_else(|| http::uri::Authority::from_static("localhost"));
+    let authority =
+        request.authority.unwrap_or_else(|| http::uri::Authority::from_static("localhost"));
     uri = uri.authority(authority);
-    uri = uri.path_and_query(request.path.unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")));
+    uri = uri
+        .path_and_query(request.path.unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")));
     let mut converted = http::Request::new(body);
     *converted.method_mut() = request.method;
     *converted.uri_mut() = uri.build()?;

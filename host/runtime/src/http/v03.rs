@@ -20,14 +20,19 @@ pub(crate) async fn serve(
     let Request { method, scheme, authority, path, headers, .. } = request;
     let (request, sent) = match body {
         Some(body) => {
-            let (request, sent) = p3::Request::new(
-                method, Some(scheme), authority, path, headers, None, body,
-            );
+            let (request, sent) =
+                p3::Request::new(method, Some(scheme), authority, path, headers, None, body);
             (request, futures_util::future::Either::Left(sent))
         }
         None => {
             let (request, sent) = p3::Request::new(
-                method, Some(scheme), authority, path, headers, None, Empty::new(),
+                method,
+                Some(scheme),
+                authority,
+                path,
+                headers,
+                None,
+                Empty::new(),
             );
             (request, futures_util::future::Either::Right(sent))
         }

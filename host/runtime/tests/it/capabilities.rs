@@ -1,8 +1,11 @@
 //! Each capability through a guest: what crosses the boundary, and what is refused.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use pingtalk_runtime::{Capabilities, Instances, LoadError, Limits};
+use pingtalk_runtime::{Capabilities, Instances, Limits, LoadError};
 
 use crate::support::{self, fakes, limits, names, probe, probe_limited, probe_with, text};
 

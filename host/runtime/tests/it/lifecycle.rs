@@ -1,6 +1,9 @@
 //! Reuse, idling, draining.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pingtalk_capabilities::calls::CallError;
 use pingtalk_runtime::{Drained, Limits};

@@ -1,12 +1,17 @@
 //! Guests' own requests: granted hosts only, public addresses only, bounded.
 
-use std::{convert::Infallible, net::SocketAddr, time::{Duration, Instant}};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use pingtalk_runtime::{Capabilities, Instances, LoadError, Limits, OutboundPolicy};
+use pingtalk_capabilities::calls::CallError;
+use pingtalk_runtime::{Capabilities, Instances, Limits, LoadError, OutboundPolicy};
 use tokio::net::TcpListener;
 
 use crate::support::{self, fakes, names, probe, probe_with, text};
@@ -71,7 +76,8 @@ fn policy(hosts: &[String]) -> OutboundPolicy {
 
 async fn probe_allowed(hosts: &[String]) -> std::sync::Arc<Instances> {
     let capabilities = Capabilities { outbound: policy(hosts), ..fakes::capabilities() };
-    probe_with(capabilities, Limits { wall_time: Duration::from_secs(5), ..Limits::default() }).await
+    probe_with(capabilities, Limits { wall_time: Duration::from_secs(5), ..Limits::default() })
+        .await
 }
 
 #[tokio::test]
@@ -135,15 +141,17 @@ async fn time_and_size_are_bounded() {
 #[tokio::test]
 async fn a_request_ends_at_its_calls_deadline() {
     let address = server().await;
-    let outbound = OutboundPolicy {
-        hosts: vec![format!("http://{address}")],
-        ..OutboundPolicy::default()
-    };
+    let outbound =
+        OutboundPolicy { hosts: vec![format!("http://{address}")], ..OutboundPolicy::default() };
     let capabilities = Capabilities { outbound, ..fakes::capabilities() };
     let probe = probe_with(capabilities, support::limits()).await;
     let path = format!("/fetch?http://{address}/slow");
-    let error = support::get(&probe, &path).await.unwrap_err();
-    assert!(matches!(error, pingtalk_capabilities::calls::CallError::DeadlineExceeded));
+    let started = Instant::now();
+    match support::get(&probe, &path).await {
+        Ok((_, body)) => assert_eq!(body, "ErrorCode::HttpResponseTimeout"),
+        Err(error) => assert!(matches!(error, CallError::DeadlineExceeded), "{error:?}"),
+    }
+    assert!(started.elapsed() < Duration::from_millis(600));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(probe.stats().killed, 0, "the import gave up in time");
 }

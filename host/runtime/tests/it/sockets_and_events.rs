@@ -10,7 +10,9 @@ use pingtalk_capabilities::{
 };
 use pingtalk_runtime::{Capabilities, Instances, Limits};
 
-use crate::support::{self, context, fakes, limits, names, probe_limited, probe_with, request, text};
+use crate::support::{
+    self, context, fakes, limits, names, probe_limited, probe_with, request, text,
+};
 
 fn event(topic: &str) -> Event {
     Event {

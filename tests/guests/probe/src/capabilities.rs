@@ -21,10 +21,9 @@ use crate::bindings::{
 pub async fn call(path: &str, argument: &str) -> Option<String> {
     Some(match path {
         "/cache-get" => format!("{:?}", cache::get(argument.to_owned()).await),
-        "/cache-set" => format!(
-            "{:?}",
-            cache::set(argument.to_owned(), vec![1, 2, 3], 5_000, true).await
-        ),
+        "/cache-set" => {
+            format!("{:?}", cache::set(argument.to_owned(), vec![1, 2, 3], 5_000, true).await)
+        }
         "/cache-increment" => format!("{:?}", cache::increment(argument.to_owned(), 2, 9).await),
         "/cache-delete" => format!("{:?}", cache::delete(vec![argument.to_owned()]).await),
         "/cache-twice" => {
@@ -58,7 +57,10 @@ fn filter(id: &str) -> documents::Filter {
         path: "_id".to_owned(),
         test: documents::Test::OneOf(vec![
             documents::Value::Text(id.to_owned()),
-            documents::Value::Id(documents::ObjectId { high: 0x0102_0304_0506_0708, low: 0x090a_0b0c }),
+            documents::Value::Id(documents::ObjectId {
+                high: 0x0102_0304_0506_0708,
+                low: 0x090a_0b0c,
+            }),
         ]),
     };
     documents::Filter { any_of: vec![vec![condition]] }
