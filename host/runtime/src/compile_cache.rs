@@ -96,15 +96,25 @@ impl CompileCache {
         let code = component.serialize().map_err(io::Error::other)?;
         let mac = self.mac(digest, &code).ok_or_else(|| io::Error::other("no key"))?;
         let path = self.path(digest);
-        let new = path.with_extension(format!("{}.new", std::process::id()));
-        // A crash leaves a file of this name behind at worst, which the next one replaces.
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&mac.finalize().into_bytes())?;
-        file.write_all(&code)?;
-        drop(file);
+        let new = beside(&path);
+        write_new(&new, &[&mac.finalize().into_bytes(), &code])?;
         fs::rename(&new, &path)
     }
+}
+
+/// A name beside a file that nobody else uses: hosts may share the directory.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension(format!("{:016x}.new", rand::random::<u64>()))
+}
+
+fn write_new(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part));
+    if written.is_err() {
+        // A full disk should not also keep the pieces.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -113,22 +123,23 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The directory's key; made on first use.
+/// The directory's key; made on first use. A link appears with its content or not at all, so that
+/// of several hosts that start at once one makes the key and the others read it whole.
 fn key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let key: [u8; KEY_BYTES] = rand::random();
-            file.write_all(&key)?;
-            file.sync_all()?;
-            Ok(key)
+    if !path.try_exists()? {
+        let new = beside(path);
+        let key: [u8; KEY_BYTES] = rand::random();
+        write_new(&new, &[&key])?;
+        let linked = fs::hard_link(&new, path);
+        fs::remove_file(&new)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut key = [0; KEY_BYTES];
-            fs::File::open(path)?.read_exact(&mut key)?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
     }
+    let mut key = [0; KEY_BYTES];
+    fs::File::open(path)?.read_exact(&mut key)?;
+    Ok(key)
 }
 
 /// Lower-case hexadecimal.

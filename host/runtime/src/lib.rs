@@ -22,6 +22,7 @@ mod component;
 mod control;
 mod conv;
 mod cores;
+mod counters;
 mod engine;
 mod exports;
 mod glue;

@@ -7,8 +7,9 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use pingtalk_capabilities::calls::CallError;
@@ -20,9 +21,11 @@ use crate::{
     component::Component,
     control::Control,
     cores,
+    counters::{Counters, count},
     engine::Engine,
     exports::Exports,
     http::Outbound,
+    instances::Stats,
     limits::Limits,
     stdio::Log,
     ticket::{Ended, Ticket},
@@ -68,27 +71,6 @@ struct Shard {
 struct Inner {
     queue: VecDeque<Job>,
     workers: Vec<Arc<Control>>,
-}
-
-/// Figures that only grow. Each core has its own, so that they stay in its cache.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) calls: AtomicU64,
-    pub(crate) overloaded: AtomicU64,
-    pub(crate) deadline_exceeded: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) lost: AtomicU64,
-    pub(crate) retried: AtomicU64,
-    pub(crate) moved: AtomicU64,
-    pub(crate) started: AtomicU64,
-    pub(crate) killed: AtomicU64,
-    /// CPU time of instances that are gone, in nanoseconds.
-    pub(crate) busy: AtomicU64,
-}
-
-/// Adds to a counter.
-pub(crate) fn count(counter: &AtomicU64, by: u64) {
-    counter.fetch_add(by, Ordering::Relaxed);
 }
 
 impl Shard {
@@ -152,29 +134,27 @@ impl Pool {
         }
         let home = self.home();
         count(&self.counters(home).calls, 1);
-        let mut job = match self.place(home, job) {
-            Ok(()) => return Ok(()),
-            Err(job) => job,
-        };
+        let Some(mut job) = self.place(home, job) else { return Ok(()) };
         for step in 1..self.shards.len() {
             let core = (home + step) % self.shards.len();
             if cores::runtime(core).is_none() {
                 continue;
             }
-            job = match self.place(core, job) {
-                Ok(()) => {
+            match self.place(core, job) {
+                Some(back) => job = back,
+                None => {
                     count(&self.counters(home).moved, 1);
                     return Ok(());
                 }
-                Err(job) => job,
-            };
+            }
         }
         self.enqueue(home, job)
     }
 
-    /// Gives a call to an instance of the core that has room, or to a new one.
-    fn place(self: &Arc<Self>, core: usize, job: Job) -> Result<(), Job> {
-        let Some(shard) = self.shard(core) else { return Err(job) };
+    /// Gives a call to an instance of the core that has room, or to a new one. Gives it back when
+    /// there is neither.
+    fn place(self: &Arc<Self>, core: usize, job: Job) -> Option<Job> {
+        let Some(shard) = self.shard(core) else { return Some(job) };
         let mut inner = shard.inner();
         let room: usize = inner.workers.iter().map(|worker| worker.room()).sum();
         let started = if inner.queue.len() < room {
@@ -182,17 +162,17 @@ impl Pool {
         } else if inner.workers.len() < self.limits.instances.max(1) {
             match self.start(core, shard, &mut inner) {
                 Some(control) => Some(control),
-                None => return Err(job),
+                None => return Some(job),
             }
         } else {
-            return Err(job);
+            return Some(job);
         };
         inner.queue.push_back(job);
         shard.queued.store(inner.queue.len(), Ordering::Relaxed);
         if started.is_none() {
             wake_one(&inner);
         }
-        Ok(())
+        None
     }
 
     /// Lets a call wait for an instance.
@@ -369,33 +349,20 @@ impl Pool {
         }
     }
 
-    pub(crate) fn stats(&self) -> crate::instances::Stats {
-        let mut stats = crate::instances::Stats::default();
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let mut nanos = 0;
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
         for shard in &self.shards {
             let inner = shard.inner();
             stats.waiting += inner.queue.len() as u64;
-            stats.instances += inner.workers.len() as u64;
             for worker in &inner.workers {
+                stats.instances += 1;
                 stats.in_flight += worker.in_flight() as u64;
                 stats.memory_bytes += worker.memory.load(Ordering::Relaxed) as u64;
-                nanos += read(&worker.busy);
+                stats.busy += Duration::from_nanos(worker.busy.load(Ordering::Relaxed));
             }
             drop(inner);
-            let counters = &shard.counters;
-            stats.calls += read(&counters.calls);
-            stats.overloaded += read(&counters.overloaded);
-            stats.deadline_exceeded += read(&counters.deadline_exceeded);
-            stats.failed += read(&counters.failed);
-            stats.lost += read(&counters.lost);
-            stats.retried += read(&counters.retried);
-            stats.moved += read(&counters.moved);
-            stats.started += read(&counters.started);
-            stats.killed += read(&counters.killed);
-            nanos += read(&counters.busy);
+            shard.counters.add_to(&mut stats);
         }
-        stats.busy = std::time::Duration::from_nanos(nanos);
         stats
     }
 }

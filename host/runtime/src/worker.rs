@@ -21,8 +21,9 @@ use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, component::A
 
 use crate::{
     control::Control,
+    counters::count,
     exports::Guest,
-    pool::{Pool, count},
+    pool::Pool,
     state::{self, State},
     ticket::{Ended, Ticket},
 };
@@ -157,13 +158,15 @@ impl Drop for Departure<'_> {
             count(&self.pool.counters(self.control.core).lost, lost);
         }
         let ended = self.failed.take().map(|failure| {
-            let names = &self.pool.names;
-            tracing::warn!(
-                tenant = names.tenant.as_str(),
-                component = &*names.component,
-                reason = &*failure.reason,
-                "instance did not start"
-            );
+            let (tenant, component) =
+                (self.pool.names.tenant.as_str(), &*self.pool.names.component);
+            if failure.full {
+                // The refused calls are counted; under load there are many.
+                tracing::debug!(tenant, component, "no room for another instance");
+            } else {
+                let reason = &*failure.reason;
+                tracing::warn!(tenant, component, reason, "instance did not start");
+            }
             move || match failure.full {
                 true => Ended::Refused,
                 false => Ended::Failed(Arc::clone(&failure.reason)),

@@ -42,10 +42,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // Of the rest only 2000::/3 is global unicast.
     let global = a & 0xe000 == 0x2000;
     // Protocol assignments with Teredo, documentation, 6to4.
-    let special = (a == 0x2001 && b < 0x200)
-        || (a == 0x2001 && b == 0xdb8)
-        || a == 0x2002
-        || (a == 0x3fff && b < 0x1000);
+    let special =
+        (a == 0x2001 && (b < 0x200 || b == 0xdb8)) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
     global && !special
 }
 

@@ -147,6 +147,13 @@ async fn headers_are_bounded_without_a_failure() {
 }
 
 #[tokio::test]
+async fn there_is_nothing_outside_to_reach() {
+    let probe = probe_limited(limits()).await;
+    let found = text(&probe, "/reach-out").await;
+    assert!(!found.contains("true"), "{found}");
+}
+
+#[tokio::test]
 async fn many_log_lines_do_no_harm() {
     let probe = probe_limited(limits()).await;
     assert_eq!(text(&probe, "/log?1000").await, "logged");

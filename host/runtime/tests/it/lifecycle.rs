@@ -6,9 +6,9 @@ use std::{
 };
 
 use pingtalk_capabilities::calls::CallError;
-use pingtalk_runtime::{Drained, Limits};
+use pingtalk_runtime::{Drained, Engine, EngineConfig, Instances, Limits};
 
-use crate::support::{fakes, get, limits, probe_limited, probe_with, text};
+use crate::support::{fakes, get, guests, limits, names, probe_limited, probe_with, text};
 
 #[tokio::test]
 async fn an_instance_is_reused_so_often_and_no_more() {
@@ -117,4 +117,38 @@ async fn a_component_is_proven_without_a_call() {
     assert!(error.to_string().contains("bytes of memory"), "{error}");
     let error = get(&cramped, "/hello").await.unwrap_err();
     assert!(matches!(error, CallError::Failed(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_full_machine_refuses_calls_and_recovers() {
+    let config = EngineConfig { cores: 1, instances: 1, ..EngineConfig::default() };
+    let engine = Engine::new(config).unwrap();
+    let component = engine.load("probe", guests::read("probe"), &|_| {}).await.unwrap();
+    let make = |limits| {
+        let component = Arc::clone(&component);
+        Instances::new(&engine, component, names(), fakes::capabilities(), limits).unwrap()
+    };
+    let first = make(limits());
+    let second = make(limits());
+    assert_eq!(text(&first, "/hello").await, "hello");
+    let error = get(&second, "/hello").await.unwrap_err();
+    assert!(matches!(error, CallError::Overloaded), "{error:?}");
+    first.drain(Instant::now()).await;
+    let started = Instant::now();
+    while get(&second, "/hello").await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_instance_that_has_grown_goes_too() {
+    let probe = probe_limited(Limits { idle: Duration::from_millis(50), ..limits() }).await;
+    assert_eq!(text(&probe, "/grow?20").await, "20");
+    assert!(probe.stats().memory_bytes > 20 << 20);
+    let started = Instant::now();
+    while probe.stats().instances > 0 {
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", probe.stats());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -67,6 +67,26 @@ pub fn allocate_for_ever() -> ! {
     }
 }
 
+/// Takes so many MiB for a moment.
+pub fn grow(mebibytes: usize) -> usize {
+    black_box(vec![1_u8; mebibytes << 20]).len() >> 20
+}
+
+/// Looks for what a sandbox must not have, and tells what it found.
+pub fn reach_out() -> String {
+    let found = [
+        std::env::vars().count() > 0,
+        std::env::args().count() > 0,
+        std::fs::read_dir("/").is_ok(),
+        std::fs::read_to_string("/etc/passwd").is_ok(),
+        std::net::TcpStream::connect("127.0.0.1:22").is_ok(),
+        std::net::TcpListener::bind("127.0.0.1:0").is_ok(),
+        std::net::UdpSocket::bind("127.0.0.1:0").is_ok(),
+        std::net::ToSocketAddrs::to_socket_addrs("localhost:80").is_ok(),
+    ];
+    format!("{found:?}")
+}
+
 /// Recurses so deep; without an argument, for ever.
 pub fn recurse(depth: u64) -> u64 {
     fn down(left: u64, pad: [u64; 8]) -> u64 {

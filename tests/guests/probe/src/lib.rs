@@ -52,6 +52,8 @@ impl Guest for Probe {
             "/yield-loop" => hostile::yield_for_ever().await,
             "/spin" => Ok(text(&hostile::compute(number()).to_string())),
             "/allocate" => hostile::allocate_for_ever(),
+            "/grow" => Ok(text(&hostile::grow(argument.parse().unwrap_or_default()).to_string())),
+            "/reach-out" => Ok(text(&hostile::reach_out())),
             "/trap" => core::arch::wasm32::unreachable(),
             "/panic" => panic!("as asked"),
             "/recurse" => Ok(text(&hostile::recurse(number()).to_string())),
