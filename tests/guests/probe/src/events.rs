@@ -11,7 +11,7 @@ impl Guest for Probe {
         match event.topic.as_str() {
             "retry" => Disposition::Retry(format!("attempt {}", event.attempt)),
             "reject" => Disposition::Reject(format!("{} bytes", event.payload.len())),
-            "trap" => core::arch::wasm32::unreachable(),
+            "trap" => hostile::trap(),
             "loop" => hostile::compute_for_ever(),
             _ => Disposition::Done,
         }

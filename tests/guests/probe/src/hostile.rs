@@ -31,6 +31,14 @@ pub fn served() -> u64 {
     SERVED.get()
 }
 
+/// Executes `unreachable`. Elsewhere than in WebAssembly there is no such instruction.
+pub fn trap() -> ! {
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_arch = "wasm32"))]
+    std::process::abort();
+}
+
 pub fn compute_for_ever() -> ! {
     loop {
         black_box(0);
