@@ -76,6 +76,19 @@ async fn six_megabytes_cross_both_ways() {
 }
 
 #[tokio::test]
+async fn a_body_can_be_passed_on_untouched() {
+    let probe = probe_limited(Limits::default()).await;
+    for size in [0, 1, 100_000, 3_000_000] {
+        let sent: Bytes = (0..size).map(|n: u32| (n % 251) as u8).collect();
+        let request = http::Request::post("/pass-on").body(full(sent.clone())).unwrap();
+        let response = probe.handle(context(), request).await.unwrap();
+        let received = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(received == sent, "{} of {size}", received.len());
+    }
+    assert_eq!(probe.stats().killed, 0);
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_read_does_no_harm() {
     let probe = probe_limited(limits()).await;
     for _ in 0..3 {

@@ -68,6 +68,7 @@ impl Guest for Probe {
             "/log" => Ok(text(&hostile::log(number()))),
             "/error" => Err(ErrorCode::InternalError(Some("as asked".to_owned()))),
             "/echo" => Ok(streams::echo(request)),
+            "/pass-on" => Ok(streams::pass_on(request)),
             "/count" => Ok(text(&streams::count(request).await)),
             "/peek" => Ok(text(&streams::peek(request).await)),
             "/big" => Ok(streams::big(number())),

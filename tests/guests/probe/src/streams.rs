@@ -49,6 +49,14 @@ pub fn echo(request: Request) -> Response {
     })
 }
 
+/// Makes the request's body the response's, without touching it.
+pub fn pass_on(request: Request) -> Response {
+    let (done, result) = wit_future::new(|| Ok(()));
+    drop(done);
+    let (contents, trailers) = Request::consume_body(request, result);
+    Response::new(Fields::new(), Some(contents), trailers).0
+}
+
 /// Reads a body to its end and answers its length.
 pub async fn count(request: Request) -> String {
     let mut input = body(request);
