@@ -3,7 +3,7 @@
 //! way to end a guest that does not end itself.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -37,7 +37,7 @@ pub(crate) struct Control {
     /// Linear memory, in bytes.
     pub(crate) memory: AtomicUsize,
     stopped: AtomicBool,
-    killed: AtomicBool,
+    killed: OnceLock<&'static str>,
     broken: AtomicBool,
     in_flight: AtomicUsize,
     concurrency: usize,
@@ -94,7 +94,7 @@ impl Control {
             busy: AtomicU64::new(0),
             memory: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
-            killed: AtomicBool::new(false),
+            killed: OnceLock::new(),
             broken: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             concurrency,
@@ -129,14 +129,15 @@ impl Control {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Drops the store at the next opportunity.
-    pub(crate) fn kill(&self) {
-        self.killed.store(true, Ordering::Release);
+    /// Drops the store at the next opportunity. The first reason counts.
+    pub(crate) fn kill(&self, reason: &'static str) {
+        let _ = self.killed.set(reason);
         self.stop();
     }
 
-    pub(crate) fn killed(&self) -> bool {
-        self.killed.load(Ordering::Acquire)
+    /// Why the store must be dropped, if it must.
+    pub(crate) fn killed(&self) -> Option<&'static str> {
+        self.killed.get().copied()
     }
 
     /// The store is about to be dropped under its calls: their streams are cut, not ended.
@@ -245,7 +246,7 @@ impl Control {
         }
         drop(calls);
         if expired && (others == 0 || hopeless) {
-            self.kill();
+            self.kill("it did not let go of an overdue call");
         } else if expired {
             self.stop();
         } else if found.overdue > 0 {

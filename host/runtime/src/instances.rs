@@ -153,7 +153,7 @@ impl Instances {
         loop {
             let load = self.pool.load();
             if load == 0 || Instant::now() >= deadline {
-                self.pool.stop(true);
+                self.pool.stop(load > 0);
                 return if load == 0 { Drained::Finished } else { Drained::CutOff(load) };
             }
             tokio::time::sleep(DRAIN_PAUSE).await;

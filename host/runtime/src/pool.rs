@@ -340,7 +340,7 @@ impl Pool {
             let jobs = std::mem::take(&mut inner.queue);
             shard.queued.store(0, Ordering::Relaxed);
             for worker in &inner.workers {
-                if kill { worker.kill() } else { worker.stop() }
+                if kill { worker.kill("its release was shut down") } else { worker.stop() }
             }
             drop(inner);
             for job in jobs {

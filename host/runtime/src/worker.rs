@@ -254,15 +254,15 @@ async fn serve(
         poll_fn(|cx| {
             control.waker.register(cx.waker());
             for _ in 0..CALLS_A_TURN {
-                if control.killed() {
-                    return Poll::Ready(None);
+                if let Some(reason) = control.killed() {
+                    return Poll::Ready(Err(reason));
                 }
                 let begun = Instant::now();
                 let poll = inside.as_mut().poll(cx);
                 let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 count(&control.busy, nanos);
                 if let Poll::Ready(outcome) = poll {
-                    return Poll::Ready(Some(outcome.and_then(|outcome| outcome)));
+                    return Poll::Ready(Ok(outcome.and_then(|outcome| outcome)));
                 }
                 // One call at a time until it first waits for something: the calls behind one that
                 // only computes go to another instance.
@@ -277,9 +277,9 @@ async fn serve(
         .await
     };
     match outcome {
-        Some(Ok(())) => Ok(()),
-        Some(Err(error)) => Err(blame(store, control, suspect.into_inner(), &error)),
-        None => Err(Broken { guilty: None, reason: "it did not let go of an overdue call".into() }),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(blame(store, control, suspect.into_inner(), &error)),
+        Err(killed) => Err(Broken { guilty: None, reason: killed.into() }),
     }
 }
 

@@ -78,6 +78,7 @@ async fn a_drain_waits_for_calls_in_flight() {
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", probe.stats());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert_eq!(probe.stats().killed, 0);
 }
 
 #[tokio::test]
