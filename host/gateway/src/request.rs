@@ -187,10 +187,7 @@ impl Call<'_> {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             return Err(errors::TOO_MANY_REQUESTS.retry_after(seconds));
         }
-        if route.kind == RouteKind::Sockets
-            && !known_origin
-            && !head::same_origin(&parts.headers)
-        {
+        if route.kind == RouteKind::Sockets && !known_origin && !head::same_origin(&parts.headers) {
             return Err(errors::ORIGIN_NOT_ALLOWED);
         }
         Ok(Decision::HandOver(route))
