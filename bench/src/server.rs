@@ -39,13 +39,36 @@ impl Server {
     /// Our host with a manifest, one core, and data of its own.
     pub(crate) async fn pingtalk(binary: &Path, manifest: &Path) -> Result<Self> {
         let data = TempDir::new()?;
-        let mut server = Self::pingtalk_in(binary, manifest, data.path()).await?;
+        let mut server = Self::start(binary, manifest, data.path(), &[]).await?;
         server._data = Some(data);
         Ok(server)
     }
 
+    /// The same, with one component on a port of its own too, where requests are not rate-limited.
+    /// `variable` is what the manifest calls that port; returns its address.
+    pub(crate) async fn pingtalk_with_direct(
+        binary: &Path,
+        manifest: &Path,
+        variable: &str,
+    ) -> Result<(Self, SocketAddr)> {
+        let (data, direct) = (TempDir::new()?, free_address()?);
+        let port = direct.port().to_string();
+        let mut server = Self::start(binary, manifest, data.path(), &[(variable, &port)]).await?;
+        server._data = Some(data);
+        Ok((server, direct))
+    }
+
     /// The same on existing data.
     pub(crate) async fn pingtalk_in(binary: &Path, manifest: &Path, data: &Path) -> Result<Self> {
+        Self::start(binary, manifest, data, &[]).await
+    }
+
+    async fn start(
+        binary: &Path,
+        manifest: &Path,
+        data: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let address = free_address()?;
         let child = pinned(binary)
             .args(["up", "--threads", "1", "--listen", &address.to_string()])
@@ -54,6 +77,7 @@ impl Server {
             .arg("--data")
             .arg(data)
             .env("PINGTALK_LOG", "warn")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
