@@ -14,7 +14,7 @@ pub(crate) struct Row {
 
 /// Prints rows with their CPU as a ratio to the first one's.
 pub(crate) fn print(unit: &str, rows: &[Row]) {
-    println!("\n| | CPU per {unit} (us) | ratio | {unit}s/s | p50 (us) | p99 (us) |");
+    println!("\n| | CPU per {unit} (us) | ratio | per second | p50 (us) | p99 (us) |");
     println!("|---|---|---|---|---|---|");
     let base = rows.first().map_or(1.0, |row| row.cpu.as_secs_f64());
     for row in rows {
