@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::root;
+use crate::{process::root, servers::without_originals};
 
 /// The first start compiles the components.
 const START_TIME: Duration = Duration::from_secs(120);
@@ -27,7 +27,7 @@ impl Host {
     /// Starts `binary` with a manifest and waits until it answers.
     pub(crate) fn start(binary: &Path, manifest: &str, data: PathBuf) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = Command::new(binary)
+        let child = without_originals(&mut Command::new(binary))
             .current_dir(root())
             .args(["up", "--manifest", manifest, "--listen", &address.to_string(), "--data"])
             .arg(&data)

@@ -6,6 +6,7 @@ mod deny;
 mod guests;
 mod host;
 mod process;
+mod servers;
 mod setup;
 mod summary;
 mod test;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Run every test: Rust, components, real Socket.IO clients and a browser.
     Test(test::Options),
+    /// Run the servers that production backends are tested against, and say where they are.
+    Servers,
     /// Build the components and the test guests for WebAssembly.
     Guests,
     /// Check who imports whom and how modules are laid out.
@@ -38,6 +41,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
+        Command::Servers => servers::run(),
         Command::Guests => guests::build(),
         Command::Architecture => architecture::run(),
         Command::Deny => deny::run(),

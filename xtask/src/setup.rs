@@ -26,7 +26,19 @@ pub(crate) fn debian(probe: &str, packages: &[&str]) -> Result<()> {
     if exists(probe) {
         return Ok(());
     }
+    install(packages)?;
+    if exists(probe) {
+        return Ok(());
+    }
     let list = packages.join(" ");
+    bail!(
+        "`{probe}` is needed and could not be installed. Install it by hand (on Debian: apt-get install {list}), \
+         or run the tests in a container: docker run --rm -v \"$PWD\":/src -w /src rust:1.95-bookworm cargo xtask test"
+    )
+}
+
+/// Installs Debian packages where we may; elsewhere it does nothing.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let root_user = program("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0"));
     let install = |prefix: &[&str]| -> Result<()> {
         let mut words = prefix.to_vec();
@@ -46,13 +58,7 @@ pub(crate) fn debian(probe: &str, packages: &[&str]) -> Result<()> {
     {
         install(&["sudo", "-n"])?;
     }
-    if exists(probe) {
-        return Ok(());
-    }
-    bail!(
-        "`{probe}` is needed and could not be installed. Install it by hand (on Debian: apt-get install {list}), \
-         or run the tests in a container: docker run --rm -v \"$PWD\":/src -w /src rust:1.95-bookworm cargo xtask test"
-    )
+    Ok(())
 }
 
 fn split<'a>(words: &'a [&'a str]) -> Result<(&'a str, &'a [&'a str])> {

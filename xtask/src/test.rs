@@ -7,6 +7,7 @@ use crate::{
     guests,
     host::Host,
     process::{cargo, program, root, stream, target},
+    servers::Servers,
     setup,
     summary::{Part, Summary},
 };
@@ -24,13 +25,14 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut summary = Summary::default();
+    let servers = Servers::start()?;
     if !options.e2e_only {
         guests::build()?;
         // One build for everything: the host's binary that the end-to-end tests start comes from
         // here too, with the same features.
         let mut part = Part::new("Rust");
         let succeeded = stream(
-            cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"]),
+            servers.tell(cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"])),
             |line| part.read(line),
         )?;
         part.end(succeeded);
@@ -38,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     protocol_suite(&mut summary)?;
     if !options.rust_only {
-        end_to_end(&mut summary)?;
+        end_to_end(&servers, &mut summary)?;
     }
     if !summary.finish()? {
         bail!("there are failed tests");
@@ -65,7 +67,7 @@ fn protocol_suite(summary: &mut Summary) -> Result<()> {
 }
 
 /// Real clients against the real binary.
-fn end_to_end(summary: &mut Summary) -> Result<()> {
+fn end_to_end(servers: &Servers, summary: &mut Summary) -> Result<()> {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
     setup::debian(&chromium, &["chromium"])?;
     setup::node_packages()?;
@@ -82,7 +84,7 @@ fn end_to_end(summary: &mut Summary) -> Result<()> {
         .current_dir(&folder)
         .env("PINGTALK_BIN", &binary)
         .env("PINGTALK_COMPILE_CACHE", &compiled);
-    let succeeded = stream(&mut command, |line| part.read(line))?;
+    let succeeded = stream(servers.tell(&mut command), |line| part.read(line))?;
     part.end(succeeded);
     summary.add(&part);
 
@@ -93,7 +95,7 @@ fn end_to_end(summary: &mut Summary) -> Result<()> {
         .current_dir(&folder)
         .env("PINGTALK_BIN", &binary)
         .env("PINGTALK_COMPILE_CACHE", &compiled);
-    let succeeded = stream(&mut command, |line| part.read(line))?;
+    let succeeded = stream(servers.tell(&mut command), |line| part.read(line))?;
     part.end(succeeded);
     summary.add(&part);
     Ok(())
