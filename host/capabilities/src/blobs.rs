@@ -61,6 +61,7 @@ pub struct Bounds {
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Stores a stream once it is complete. A body that errs stores nothing.
+    /// A store that can't hold an empty blob refuses it as [`BlobError::Invalid`].
     async fn put(
         &self,
         container: &str,

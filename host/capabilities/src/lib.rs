@@ -10,9 +10,12 @@
 pub mod blobs;
 pub mod cache;
 pub mod calls;
+pub mod checkup;
+pub mod cluster;
 pub mod documents;
 pub mod events;
 pub mod grants;
+pub mod limits;
 pub mod sockets;
 pub mod tenant;
 

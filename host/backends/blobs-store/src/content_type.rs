@@ -11,6 +11,11 @@ pub(crate) fn content_type(start: &[u8]) -> &'static str {
     infer::get(start).map_or(UNKNOWN, |kind| kind.mime_type())
 }
 
+/// Whether browsers show it without running anything. Not SVG, which holds scripts.
+pub(crate) fn is_picture(content_type: &str) -> bool {
+    ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"].contains(&content_type)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
