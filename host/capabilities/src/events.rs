@@ -124,6 +124,9 @@ pub trait Events: Send + Sync {
 
     /// Puts a dead letter back into its queue with its attempts at 0. False when there is none.
     async fn replay(&self, queue: &str, event_id: &str) -> Result<bool, EventError>;
+
+    /// Drops a dead letter for good. False when there is none.
+    async fn discard(&self, queue: &str, event_id: &str) -> Result<bool, EventError>;
 }
 
 /// Opens tenants' queues.

@@ -107,6 +107,10 @@ impl Events for Shared {
     async fn replay(&self, _: &str, _: &str) -> Result<bool, EventError> {
         Ok(false)
     }
+
+    async fn discard(&self, _: &str, _: &str) -> Result<bool, EventError> {
+        Ok(false)
+    }
 }
 
 struct Stored {
@@ -120,7 +124,7 @@ impl Outbox for Stored {
         Ok(self.rows.lock().unwrap().iter().take(limit).cloned().collect())
     }
 
-    async fn published(&self, positions: Vec<i64>) -> Result<(), DocumentError> {
+    async fn published(&self, positions: Vec<String>) -> Result<(), DocumentError> {
         self.rows.lock().unwrap().retain(|row| !positions.contains(&row.position));
         Ok(())
     }
@@ -134,7 +138,7 @@ impl Outbox for Stored {
 async fn a_queue_that_is_away_gets_everything_in_order_once_it_is_back() {
     let queue = Arc::new(Queue { fail_publish: AtomicUsize::new(5), ..Queue::default() });
     let rows = (0..600)
-        .map(|n| Unpublished { position: n, event: event(&n.to_string()) })
+        .map(|n| Unpublished { position: n.to_string(), event: event(&n.to_string()) })
         .collect::<Vec<_>>();
     let outbox = Arc::new(Stored { rows: Mutex::new(rows), changed: Notify::new() });
     let stop = CancellationToken::new();
@@ -149,7 +153,11 @@ async fn a_queue_that_is_away_gets_everything_in_order_once_it_is_back() {
     assert_eq!(ids, (0..600).map(|n| n.to_string()).collect::<Vec<_>>());
 
     // What is committed while stopping still goes out.
-    outbox.rows.lock().unwrap().push(Unpublished { position: 600, event: event("last") });
+    outbox
+        .rows
+        .lock()
+        .unwrap()
+        .push(Unpublished { position: 600.to_string(), event: event("last") });
     stop.cancel();
     running.await.unwrap();
     assert!(outbox.rows.lock().unwrap().is_empty());

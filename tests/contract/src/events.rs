@@ -32,6 +32,8 @@ macro_rules! events {
                 retries_come_back_after_growing_pauses,
                 the_last_attempt_and_a_reject_bury,
                 a_replayed_dead_letter_starts_over,
+                a_discarded_dead_letter_is_gone,
+                looking_at_dead_letters_changes_nothing,
                 consumers_share_a_queue,
                 a_retry_holds_up_nobody,
                 an_undeclared_queue_is_invalid,
@@ -244,6 +246,51 @@ pub async fn a_replayed_dead_letter_starts_over(backend: Arc<dyn EventsBackend>)
     assert_eq!(events.dead_letters("one", 10).await.unwrap().len(), 1);
 }
 
+/// Discarding drops one dead letter for good, and no other.
+pub async fn a_discarded_dead_letter_is_gone(backend: Arc<dyn EventsBackend>) {
+    let events = open(&backend).await;
+    events.publish((0..3).map(|at| event(&format!("{at}"), "a")).collect()).await.unwrap();
+    for _ in 0..3 {
+        next(&events, "one").await.settle(Disposition::Reject("no".into())).await.unwrap();
+    }
+    assert_eq!(events.discard("one", "x").await, Ok(false));
+    assert_eq!(events.discard("two", "1").await, Ok(false));
+    assert_eq!(events.discard("one", "1").await, Ok(true));
+    assert_eq!(events.discard("one", "1").await, Ok(false));
+    assert_eq!(events.replay("one", "1").await, Ok(false));
+    assert_eq!(dead_ids(&events, 10).await, ["0", "2"]);
+    nothing(&events, "one").await;
+}
+
+/// However often somebody looks, the dead letters stay, in the order in which they died.
+pub async fn looking_at_dead_letters_changes_nothing(backend: Arc<dyn EventsBackend>) {
+    let events = open(&backend).await;
+    events.publish((0..5).map(|at| event(&format!("{at}"), "a")).collect()).await.unwrap();
+    for _ in 0..5 {
+        next(&events, "one").await.settle(Disposition::Reject("no".into())).await.unwrap();
+    }
+    for _ in 0..30 {
+        assert_eq!(dead_ids(&events, 2).await, ["0", "1"]);
+    }
+    let looking: Vec<_> = (0..4)
+        .map(|_| {
+            let events = Arc::clone(&events);
+            tokio::spawn(async move { dead_ids(&events, 10).await })
+        })
+        .collect();
+    for looked in looking {
+        assert_eq!(looked.await.unwrap(), ["0", "1", "2", "3", "4"]);
+    }
+    assert_eq!(events.replay("one", "3").await, Ok(true));
+    assert_eq!(dead_ids(&events, 10).await, ["0", "1", "2", "4"]);
+    assert_eq!(take(&events, "one").await.id, "3");
+}
+
+async fn dead_ids(events: &Arc<dyn Events>, limit: usize) -> Vec<String> {
+    let dead = events.dead_letters("one", limit).await.unwrap();
+    dead.into_iter().map(|dead| dead.event.id).collect()
+}
+
 /// Several consumers of one queue get each event once between them.
 pub async fn consumers_share_a_queue(backend: Arc<dyn EventsBackend>) {
     let events = open(&backend).await;
@@ -297,6 +344,7 @@ pub async fn an_undeclared_queue_is_invalid(backend: Arc<dyn EventsBackend>) {
     assert!(matches!(events.depth("x").await, Err(EventError::Invalid(_))));
     assert!(matches!(events.dead_letters("x", 1).await, Err(EventError::Invalid(_))));
     assert!(matches!(events.replay("x", "y").await, Err(EventError::Invalid(_))));
+    assert!(matches!(events.discard("x", "y").await, Err(EventError::Invalid(_))));
 }
 
 /// A queue that a release does not declare keeps what it has for the next that does.

@@ -110,4 +110,9 @@ impl Events for Handle {
         let queue = self.queue(queue)?;
         Ok(self.core.replay(&queue, event_id).await?)
     }
+
+    async fn discard(&self, queue: &str, event_id: &str) -> Result<bool, EventError> {
+        let queue = self.queue(queue)?;
+        Ok(self.core.discard(&queue, event_id).await?)
+    }
 }

@@ -230,6 +230,18 @@ impl Core {
         };
         self.call_then(0, run, done).await
     }
+
+    /// Drops a dead letter. False when there is none.
+    pub(crate) async fn discard(&self, queue: &Declared, id: &str) -> Result<bool, Error> {
+        let (number, id) = (queue.number, id.to_owned());
+        let remembered = Arc::clone(&self.remembered);
+        self.call(0, move |connection| {
+            let discarded = table::discard(connection, number, &id, now())?;
+            remembered.fetch_add(i64::from(discarded), Ordering::Relaxed);
+            Ok(discarded)
+        })
+        .await
+    }
 }
 
 /// What becomes of a delivered event.

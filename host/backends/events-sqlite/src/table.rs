@@ -260,6 +260,23 @@ pub(crate) fn replay(
     Ok(replayed == 1)
 }
 
+/// Drops a dead letter: as of an event that was handled, only its id is kept, so that publishing it
+/// again does not bring it back. False when there is none.
+pub(crate) fn discard(
+    connection: &Connection,
+    queue: i64,
+    id: &str,
+    now: i64,
+) -> Result<bool, Error> {
+    let discarded = connection
+        .prepare_cached(
+            "UPDATE events SET state = 1, payload = X'', reason = NULL, settled_at = ?3 \
+             WHERE queue = ?1 AND id = ?2 AND state = 2",
+        )?
+        .execute(params![queue, id, now])?;
+    Ok(discarded == 1)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
