@@ -23,7 +23,7 @@ use tokio_tungstenite::{
 use crate::{
     chat,
     report::{self, Row},
-    server::Server,
+    server::{Backends, Server},
 };
 
 #[derive(Args)]
@@ -46,62 +46,72 @@ type Socket = WebSocketStream<TcpStream>;
 
 pub(crate) async fn run(pingtalk: &Path, options: &Options) -> Result<()> {
     let mut rows = Vec::new();
-    for &clients in &options.clients {
-        let server = Server::pingtalk(pingtalk, &PathBuf::from("spin.toml")).await?;
-        let alice = chat::sign_up(server.address, 0).await?;
-        let bob = chat::sign_up(server.address, 1).await?;
-        let chat = chat::direct_chat(server.address, &alice, &bob).await?;
-
-        let empty = server.resident()?;
-        let mut sender = open(server.address, &alice.cookie).await?;
-        let mut listeners = Vec::new();
-        for _ in 0..clients {
-            let mut socket = open(server.address, &bob.cookie).await?;
-            let join = format!(r#"420["joinChat",{{"chatId":"{chat}"}}]"#);
-            socket.send(Message::text(join)).await?;
-            until(&mut socket, "430").await?;
-            listeners.push(socket);
+    for backends in Backends::all() {
+        for &clients in &options.clients {
+            rows.push(measure(pingtalk, &backends, clients, options).await?);
         }
-        let resident = server.resident()?.saturating_sub(empty);
-
-        let before = server.cpu()?;
-        let started = Instant::now();
-        let (messages, text) = (options.messages, "x".repeat(options.bytes));
-        let listening: Vec<_> =
-            listeners.into_iter().map(|socket| tokio::spawn(count(socket, messages))).collect();
-        let mut latencies = Vec::with_capacity(messages);
-        for number in 0..messages {
-            let sent = Instant::now();
-            let send =
-                format!(r#"42{number}["sendMessage",{{"chatId":"{chat}","text":"{text}"}}]"#);
-            sender.send(Message::text(send)).await?;
-            until(&mut sender, &format!("43{number}")).await?;
-            latencies.push(sent.elapsed());
-        }
-        for counted in try_join_all(listening).await? {
-            ensure!(counted? == messages, "a socket missed messages");
-        }
-        let elapsed = started.elapsed();
-        let cpu = server.cpu()? - before;
-        latencies.sort_unstable();
-        let delivered = (clients * messages) as f64;
-        let at = |share: usize| {
-            latencies.get(latencies.len() * share / 100).copied().unwrap_or_default()
-        };
-        println!(
-            "{clients} sockets: {:.1} KiB resident each, {messages} messages acknowledged",
-            resident as f64 / 1024.0 / clients as f64
-        );
-        rows.push(Row {
-            name: format!("{clients} sockets (times: send to acknowledgement)"),
-            cpu: cpu.div_f64(delivered),
-            rate: delivered / elapsed.as_secs_f64(),
-            median: at(50),
-            p99: at(99),
-        });
     }
     report::print("delivery", &rows);
     Ok(())
+}
+
+/// One row: a host of its own, its users, a sender and so many listeners.
+async fn measure(
+    pingtalk: &Path,
+    backends: &Backends,
+    clients: usize,
+    options: &Options,
+) -> Result<Row> {
+    let server = Server::pingtalk(pingtalk, &PathBuf::from("spin.toml"), backends).await?;
+    let alice = chat::sign_up(server.address, 0).await?;
+    let bob = chat::sign_up(server.address, 1).await?;
+    let chat = chat::direct_chat(server.address, &alice, &bob).await?;
+
+    let empty = server.resident()?;
+    let mut sender = open(server.address, &alice.cookie).await?;
+    let mut listeners = Vec::new();
+    for _ in 0..clients {
+        let mut socket = open(server.address, &bob.cookie).await?;
+        let join = format!(r#"420["joinChat",{{"chatId":"{chat}"}}]"#);
+        socket.send(Message::text(join)).await?;
+        until(&mut socket, "430").await?;
+        listeners.push(socket);
+    }
+    let resident = server.resident()?.saturating_sub(empty);
+
+    let before = server.cpu()?;
+    let started = Instant::now();
+    let (messages, text) = (options.messages, "x".repeat(options.bytes));
+    let listening: Vec<_> =
+        listeners.into_iter().map(|socket| tokio::spawn(count(socket, messages))).collect();
+    let mut latencies = Vec::with_capacity(messages);
+    for number in 0..messages {
+        let sent = Instant::now();
+        let send = format!(r#"42{number}["sendMessage",{{"chatId":"{chat}","text":"{text}"}}]"#);
+        sender.send(Message::text(send)).await?;
+        until(&mut sender, &format!("43{number}")).await?;
+        latencies.push(sent.elapsed());
+    }
+    for counted in try_join_all(listening).await? {
+        ensure!(counted? == messages, "a socket missed messages");
+    }
+    let elapsed = started.elapsed();
+    let cpu = server.cpu()? - before;
+    latencies.sort_unstable();
+    let delivered = (clients * messages) as f64;
+    let at =
+        |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();
+    println!(
+        "{clients} sockets: {:.1} KiB resident each, {messages} messages acknowledged",
+        resident as f64 / 1024.0 / clients as f64
+    );
+    Ok(Row {
+        name: format!("{}: {clients} sockets (times: send to acknowledgement)", backends.name),
+        cpu: cpu.div_f64(delivered),
+        rate: delivered / elapsed.as_secs_f64(),
+        median: at(50),
+        p99: at(99),
+    })
 }
 
 /// Connects a WebSocket and the default namespace.

@@ -12,7 +12,7 @@ use clap::Args;
 use crate::{
     chat, client,
     report::{self, Row},
-    server::Server,
+    server::{Backends, Server},
 };
 
 #[derive(Args)]
@@ -30,19 +30,24 @@ pub(crate) struct Options {
 
 /// A server and what to ask it.
 struct Subject {
-    name: &'static str,
+    name: String,
     server: Server,
     path: &'static str,
     cookie: Option<String>,
 }
 
 pub(crate) async fn hello(pingtalk: &Path, options: &Options) -> Result<()> {
-    let mut subjects =
-        vec![Subject { name: "plain hyper", server: Server::plain()?, path: "/", cookie: None }];
+    let mut subjects = vec![Subject {
+        name: "plain hyper".to_owned(),
+        server: Server::plain()?,
+        path: "/",
+        cookie: None,
+    }];
     let manifest = PathBuf::from("bench/hello/spin.toml");
-    let server = Server::pingtalk(pingtalk, &manifest).await?;
+    let embedded = Backends::embedded();
+    let server = Server::pingtalk(pingtalk, &manifest, &embedded).await?;
     subjects.push(Subject {
-        name: "pingtalk, hello component",
+        name: "pingtalk, hello component".to_owned(),
         server,
         path: "/hello/",
         cookie: None,
@@ -50,35 +55,47 @@ pub(crate) async fn hello(pingtalk: &Path, options: &Options) -> Result<()> {
     if let Ok(wasmtime) = std::env::var("WASMTIME") {
         let component = PathBuf::from("target/wasm32-wasip2/component/guest_hello.wasm");
         let server = Server::wasmtime(&wasmtime, &component).await?;
-        subjects.push(Subject { name: "wasmtime serve", server, path: "/", cookie: None });
+        subjects.push(Subject {
+            name: "wasmtime serve".to_owned(),
+            server,
+            path: "/",
+            cookie: None,
+        });
     }
     measure(&subjects, options).await
 }
 
 pub(crate) async fn api(pingtalk: &Path, options: &Options) -> Result<()> {
     let manifest = PathBuf::from("spin.toml");
-    let server = Server::pingtalk(pingtalk, &manifest).await?;
-    let user = chat::sign_up(server.address, 0).await?;
-    // The gateway lets 10 requests a second through to profiles: the direct port has no limit.
-    let variable = "PROFILE_SERVICE_PORT";
-    let (mut profile, direct) = Server::pingtalk_with_direct(pingtalk, &manifest, variable).await?;
-    let other = chat::sign_up(profile.address, 0).await?;
-    profile.address = direct;
-    let subjects = [
-        Subject { name: "plain hyper", server: Server::plain()?, path: "/", cookie: None },
-        Subject {
-            name: "GET /chat/my-chats",
+    let plain = Subject {
+        name: "plain hyper".to_owned(),
+        server: Server::plain()?,
+        path: "/",
+        cookie: None,
+    };
+    let mut subjects = vec![plain];
+    for backends in Backends::all() {
+        let server = Server::pingtalk(pingtalk, &manifest, &backends).await?;
+        let user = chat::sign_up(server.address, 0).await?;
+        // The gateway lets 10 requests a second through to profiles: the direct port has no limit.
+        let variable = "PROFILE_SERVICE_PORT";
+        let (mut profile, direct) =
+            Server::pingtalk_with_direct(pingtalk, &manifest, &backends, variable).await?;
+        let other = chat::sign_up(profile.address, 1).await?;
+        profile.address = direct;
+        subjects.push(Subject {
+            name: format!("{}: GET /chat/my-chats", backends.name),
             server,
             path: "/chat/my-chats",
             cookie: Some(user.cookie),
-        },
-        Subject {
-            name: "GET /getProfile (direct port)",
+        });
+        subjects.push(Subject {
+            name: format!("{}: GET /getProfile (direct port)", backends.name),
             server: profile,
             path: "/getProfile",
             cookie: Some(other.cookie),
-        },
-    ];
+        });
+    }
     measure(&subjects, options).await
 }
 
@@ -96,7 +113,7 @@ async fn measure(subjects: &[Subject], options: &Options) -> Result<()> {
             // The first round warms up.
             if round > 0 {
                 rows.push(Row {
-                    name: (*name).to_owned(),
+                    name: name.clone(),
                     cpu: cpu.div_f64(measured.requests.max(1) as f64),
                     rate: measured.requests as f64 / measured.elapsed.as_secs_f64(),
                     median: measured.percentile(0.5),

@@ -5,6 +5,7 @@
 //! Every load is bounded in count and time and goes to loopback only. Servers run as processes of
 //! their own, so that their CPU time can be read from `/proc`.
 
+mod backends;
 mod chat;
 mod client;
 mod fanout;
@@ -36,6 +37,8 @@ enum Command {
     Hello(http_load::Options),
     /// Authenticated `GET /chat/my-chats` and `GET /profile/getProfile`, against plain hyper.
     Api(http_load::Options),
+    /// The backends by themselves: embedded, and those the environment names servers for.
+    Backends(backends::Options),
     /// One message to many sockets.
     Fanout(fanout::Options),
     /// Start-up to the first answer, with a warm compile cache.
@@ -51,6 +54,7 @@ async fn main() -> anyhow::Result<()> {
     match arguments.command {
         Command::Hello(options) => http_load::hello(&arguments.pingtalk, &options).await,
         Command::Api(options) => http_load::api(&arguments.pingtalk, &options).await,
+        Command::Backends(options) => backends::run(&options).await,
         Command::Fanout(options) => fanout::run(&arguments.pingtalk, &options).await,
         Command::Startup(options) => startup::run(&arguments.pingtalk, &options).await,
         Command::ServePlain => plain::serve().await,

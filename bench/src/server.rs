@@ -17,6 +17,43 @@ const TICKS: f64 = 100.0;
 /// How long a server may take to answer its first request.
 const START_TIME: Duration = Duration::from_secs(60);
 
+/// Which backends a host uses.
+pub(crate) struct Backends {
+    /// For the rows of a table.
+    pub(crate) name: &'static str,
+    environment: Vec<(String, String)>,
+}
+
+impl Backends {
+    /// The embedded ones.
+    pub(crate) fn embedded() -> Self {
+        Self { name: "embedded", environment: Vec::new() }
+    }
+
+    /// The embedded ones; beside them the production ones where `PINGTALK_TEST_MONGODB`,
+    /// `PINGTALK_TEST_REDIS` and `PINGTALK_TEST_RABBITMQ` say where servers are (`cargo xtask
+    /// servers`). Each run has databases of its own.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::embedded()];
+        let server = |name: &str| std::env::var(format!("PINGTALK_TEST_{name}"));
+        if let (Ok(mongodb), Ok(redis), Ok(rabbitmq)) =
+            (server("MONGODB"), server("REDIS"), server("RABBITMQ"))
+        {
+            let (mongodb, run) = (mongodb.trim_end_matches('/'), std::process::id());
+            let mut environment = vec![
+                ("PINGTALK_REDIS".to_owned(), redis),
+                ("PINGTALK_RABBITMQ".to_owned(), rabbitmq),
+            ];
+            for service in ["auth", "profile", "request", "chat"] {
+                let variable = format!("MONGO_{}_URI", service.to_ascii_uppercase());
+                environment.push((variable, format!("{mongodb}/bench_{run}_{service}")));
+            }
+            all.push(Self { name: "MongoDB, Redis, RabbitMQ", environment });
+        }
+        all
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
@@ -37,9 +74,13 @@ impl Server {
     }
 
     /// Our host with a manifest, one core, and data of its own.
-    pub(crate) async fn pingtalk(binary: &Path, manifest: &Path) -> Result<Self> {
+    pub(crate) async fn pingtalk(
+        binary: &Path,
+        manifest: &Path,
+        backends: &Backends,
+    ) -> Result<Self> {
         let data = TempDir::new()?;
-        let mut server = Self::start(binary, manifest, data.path(), &[]).await?;
+        let mut server = Self::start(binary, manifest, data.path(), &backends.environment).await?;
         server._data = Some(data);
         Ok(server)
     }
@@ -49,11 +90,13 @@ impl Server {
     pub(crate) async fn pingtalk_with_direct(
         binary: &Path,
         manifest: &Path,
+        backends: &Backends,
         variable: &str,
     ) -> Result<(Self, SocketAddr)> {
         let (data, direct) = (TempDir::new()?, free_address()?);
-        let port = direct.port().to_string();
-        let mut server = Self::start(binary, manifest, data.path(), &[(variable, &port)]).await?;
+        let mut environment = backends.environment.clone();
+        environment.push((variable.to_owned(), direct.port().to_string()));
+        let mut server = Self::start(binary, manifest, data.path(), &environment).await?;
         server._data = Some(data);
         Ok((server, direct))
     }
@@ -67,7 +110,7 @@ impl Server {
         binary: &Path,
         manifest: &Path,
         data: &Path,
-        environment: &[(&str, &str)],
+        environment: &[(String, String)],
     ) -> Result<Self> {
         let address = free_address()?;
         let child = pinned(binary)
@@ -77,7 +120,7 @@ impl Server {
             .arg("--data")
             .arg(data)
             .env("PINGTALK_LOG", "warn")
-            .envs(environment.iter().copied())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
