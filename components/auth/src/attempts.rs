@@ -1,7 +1,8 @@
 //! How often one address may try to log in: 15 times in 15 minutes, successes included.
 //!
-//! The count lives in the cache. Without the cache logins go on unbounded (the cache logs it):
-//! keeping everybody out would be the greater harm, and the gateway's own limit still holds.
+//! The count lives in the cache, which hosts share; a host whose shared cache is away counts by
+//! itself. Should the cache fail altogether, logins go on unbounded (the cache logs it): keeping
+//! everybody out would be the greater harm, and the gateway's own limit still holds.
 
 use std::{net::IpAddr, time::Duration};
 

@@ -326,8 +326,8 @@ pub trait Documents: Send + Sync {
 /// A stored event that has not reached the queue yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpublished {
-    /// The backend's position, to be handed back when published.
-    pub position: i64,
+    /// Where it waits: the backend's own words, to be handed back when published.
+    pub position: String,
     /// The event; its `attempt` is 0.
     pub event: Event,
 }
@@ -342,7 +342,7 @@ pub trait Outbox: Send + Sync {
     async fn unpublished(&self, limit: usize) -> Result<Vec<Unpublished>, DocumentError>;
 
     /// These are in the queue now.
-    async fn published(&self, positions: Vec<i64>) -> Result<(), DocumentError>;
+    async fn published(&self, positions: Vec<String>) -> Result<(), DocumentError>;
 
     /// Resolves when there may be something new. Spurious wake-ups are fine, lost ones are not.
     async fn changed(&self);

@@ -123,7 +123,8 @@ pub enum SocketError {
     Unavailable(String),
 }
 
-/// One tenant's sockets.
+/// One tenant's sockets. Among several hosts a target's sockets are those on all of them: when a
+/// call returns it is done here, and the others will hear of it in the order of this host's calls.
 #[async_trait]
 pub trait Sockets: Send + Sync {
     /// Queues an event for every socket of the target but `except`. With `sequence`, a room's

@@ -46,6 +46,7 @@ mod rate_limit;
 mod request;
 mod request_id;
 mod serve;
+mod shared_limit;
 mod site;
 mod transport;
 

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub unrouted: AtomicU64,
     /// Requests over a rate limit.
     pub rate_limited: AtomicU64,
+    /// Requests that only this host's own rate limit judged, because the shared one was away.
+    pub limited_alone: AtomicU64,
     /// Connections ended because a head or the client's reading took too long.
     pub overdue: AtomicU64,
 }
@@ -50,6 +52,8 @@ pub struct Snapshot {
     pub unrouted: u64,
     /// See [`Metrics::rate_limited`].
     pub rate_limited: u64,
+    /// See [`Metrics::limited_alone`].
+    pub limited_alone: u64,
     /// See [`Metrics::overdue`].
     pub overdue: u64,
 }
@@ -66,6 +70,7 @@ impl Metrics {
             accept_errors: self.accept_errors.load(Relaxed),
             unrouted: self.unrouted.load(Relaxed),
             rate_limited: self.rate_limited.load(Relaxed),
+            limited_alone: self.limited_alone.load(Relaxed),
             overdue: self.overdue.load(Relaxed),
         }
     }

@@ -3,16 +3,21 @@
 //! The rule is nginx's `limit_req … burst=N nodelay`: N requests beyond the first pass at once,
 //! then one every 1/rate seconds. It is kept as one number for each client, the time at which its
 //! bucket is empty again (GCRA), so an entry in the past is the same as none and can be dropped.
+//!
+//! Hosts may keep a limit together ([`RateLimit::shared`]); each then asks the others' count about
+//! what its own let pass.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::client::bucket;
+use pingtalk_capabilities::limits::{LimitRule, SharedLimits};
+
+use crate::{client::bucket, shared_limit::SharedLimit};
 
 const SHARDS: usize = 16;
 
@@ -36,6 +41,8 @@ impl Default for RateRule {
 
 /// The buckets of all clients.
 pub struct RateLimit {
+    rule: RateRule,
+    shared: Option<SharedLimit>,
     /// Microseconds that one request costs.
     cost: u64,
     /// How far ahead of now a bucket may be.
@@ -52,6 +59,8 @@ impl RateLimit {
     pub fn new(rule: RateRule) -> Self {
         let cost = 1_000_000 / u64::from(rule.per_second.max(1));
         Self {
+            rule,
+            shared: None,
             cost,
             tolerance: cost * u64::from(rule.burst),
             clients_per_shard: (rule.clients / SHARDS).max(1),
@@ -61,7 +70,21 @@ impl RateLimit {
         }
     }
 
-    /// Counts one request of a client.
+    /// Keeps the limit together with other hosts, whose limits have the same name and rule. While
+    /// they can't be asked, each host limits by itself.
+    #[must_use]
+    pub fn shared(mut self, limits: Arc<dyn SharedLimits>, name: &str) -> Self {
+        let rule = LimitRule { per_second: self.rule.per_second, burst: self.rule.burst };
+        self.shared = Some(SharedLimit::new(limits, name, rule));
+        self
+    }
+
+    /// The part that is kept with other hosts.
+    pub(crate) fn with_others(&self) -> Option<&SharedLimit> {
+        self.shared.as_ref()
+    }
+
+    /// Counts one request of a client on this host.
     ///
     /// # Errors
     /// When it is one too many: how long to wait. It did not count then.

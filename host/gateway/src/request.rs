@@ -1,6 +1,10 @@
 //! One request from its head to its response: checked, routed, handled, finished.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{
@@ -23,6 +27,7 @@ use crate::{
     metrics::{InFlight, Metrics},
     path,
     request_id::{RequestId, X_REQUEST_ID},
+    shared_limit::Verdict,
     site::{Route, RouteKind, Site},
 };
 
@@ -30,7 +35,7 @@ const HEALTHY: Bytes = Bytes::from_static(b"API Gateway is healthy");
 /// The access log's name, by which it can be switched on alone.
 const LOG: &str = "pingtalk::access";
 /// A handler ends its calls at their deadline itself; this is for one that does not.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The value of the header that tells a handler who asks.
 pub(crate) fn address_header(address: IpAddr) -> HeaderValue {
@@ -67,7 +72,11 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
     let result = match decision {
         Ok(Decision::Answer(response)) => Ok(response),
         Ok(Decision::HandOver(route)) => {
-            call.hand_over(route, &mut Some(Arrived { parts, body })).await
+            let mut arrived = Some(Arrived { parts, body });
+            match call.within_shared_limit(route).await {
+                Ok(()) => call.hand_over(route, &mut arrived).await,
+                Err(problem) => Err(problem),
+            }
         }
         Err(problem) => Err(problem),
     };
@@ -183,14 +192,32 @@ impl Call<'_> {
         if let Some(limit) = &route.rate_limit
             && let Err(wait) = limit.take(self.client.address)
         {
-            Metrics::count(&self.link.gateway.metrics.rate_limited);
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            return Err(errors::TOO_MANY_REQUESTS.retry_after(seconds));
+            return Err(self.too_many(wait));
         }
         if route.kind == RouteKind::Sockets && !known_origin && !head::same_origin(&parts.headers) {
             return Err(errors::ORIGIN_NOT_ALLOWED);
         }
         Ok(Decision::HandOver(route))
+    }
+
+    /// Asks the hosts' common count about a request that this host's own limit let pass. Without
+    /// one this is a look at an option.
+    async fn within_shared_limit(&self, route: &Route) -> Result<(), Problem> {
+        let Some(shared) = route.rate_limit.as_ref().and_then(|limit| limit.with_others()) else {
+            return Ok(());
+        };
+        match shared.take(self.client.address).await {
+            Verdict::Passes => {}
+            Verdict::Refused(wait) => return Err(self.too_many(wait)),
+            Verdict::Unknown => Metrics::count(&self.link.gateway.metrics.limited_alone),
+        }
+        Ok(())
+    }
+
+    fn too_many(&self, wait: Duration) -> Problem {
+        Metrics::count(&self.link.gateway.metrics.rate_limited);
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        errors::TOO_MANY_REQUESTS.retry_after(seconds)
     }
 
     /// Reads the body, calls the handler and cleans its response.

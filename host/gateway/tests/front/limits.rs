@@ -1,7 +1,15 @@
 //! The rate limit, the bound on connections, and the counters.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use pingtalk_capabilities::limits::{LimitError, LimitRule, SharedLimits};
 use pingtalk_gateway::{Config, Match, RateLimit, RateRule, Route, Site};
 
 use crate::support::{Answer, Front, handler, says, text};
@@ -61,6 +69,75 @@ async fn another_address_has_a_bucket_of_its_own() {
     assert_eq!(ask("1.1.1.2").await, 200);
     assert_eq!(ask("2001:db8::1").await, 200);
     assert_eq!(ask("2001:db8::2").await, 429, "one /64, one bucket");
+}
+
+/// A count that several gateways share, until it goes away.
+struct Together {
+    taken: AtomicU32,
+    away_from: u32,
+}
+
+#[async_trait]
+impl SharedLimits for Together {
+    async fn take(
+        &self,
+        _bucket: &str,
+        _client: &str,
+        rule: LimitRule,
+    ) -> Result<Result<(), Duration>, LimitError> {
+        let taken = self.taken.fetch_add(1, Relaxed);
+        if taken >= self.away_from {
+            return Err(LimitError::Unavailable("away".to_owned()));
+        }
+        Ok(if taken > rule.burst { Err(Duration::from_millis(1_500)) } else { Ok(()) })
+    }
+}
+
+fn together(away_from: u32) -> Arc<dyn SharedLimits> {
+    Arc::new(Together { taken: AtomicU32::new(0), away_from })
+}
+
+/// Two gateways with limits of their own and one in common.
+fn two_hosts(limits: &Arc<dyn SharedLimits>) -> [Front; 2] {
+    [(); 2].map(|()| {
+        let rule = RateRule { per_second: 1, ..RateRule::default() };
+        let limit = RateLimit::new(rule).shared(Arc::clone(limits), "services");
+        Front::start(Config::default(), limited_site(&Arc::new(limit)))
+    })
+}
+
+#[tokio::test]
+async fn hosts_that_share_a_limit_let_as_many_pass_as_one() {
+    let hosts = two_hosts(&together(u32::MAX));
+    let mut passed = 0;
+    for number in 0..40 {
+        let answer = hosts[number % 2].get("/auth/x").await;
+        if answer.status == 429 {
+            assert_eq!(answer.message(), "Too many requests, please try again later");
+            assert_eq!(answer.header("retry-after"), Some("2"));
+        } else {
+            passed += 1;
+        }
+    }
+    assert_eq!(passed, 21);
+    assert_eq!(hosts[0].get("/chat/x").await.status, 200, "not limited");
+    let figures = hosts.map(|host| host.gateway.metrics().snapshot());
+    assert_eq!(figures[0].rate_limited + figures[1].rate_limited, 19);
+    assert_eq!(figures[0].limited_alone + figures[1].limited_alone, 0);
+}
+
+#[tokio::test]
+async fn while_the_shared_limit_is_away_each_host_limits_by_itself() {
+    let hosts = two_hosts(&together(0));
+    for host in &hosts {
+        let mut passed = 0;
+        for _ in 0..40 {
+            passed += u32::from(host.get("/auth/x").await.status == 200);
+        }
+        assert!((21..=22).contains(&passed), "{passed}: one more if this took a second");
+        let figures = host.gateway.metrics().snapshot();
+        assert_eq!(figures.limited_alone, u64::from(passed), "none of them failed");
+    }
 }
 
 #[tokio::test]

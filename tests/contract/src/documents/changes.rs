@@ -101,7 +101,7 @@ pub async fn arrays_change(backend: Arc<dyn DocumentsBackend>) {
 pub async fn untouched_fields_stay_as_they_are(backend: Arc<dyn DocumentsBackend>) {
     let store = open(&backend).await;
     let before = doc! {
-        "_id": 1, "z": 1.0, "a": 1_i64, "m": {"b": 1, "a": [null, {"q": -0.0}]},
+        "_id": 1, "z": 1.0, "a": 1_i64, "m": {"b": 1, "a": [null, {"q": -1.5}]},
         "n": 1, "t": bson::Timestamp { time: 1, increment: 2 },
         "bin": bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![7; 16] },
     };

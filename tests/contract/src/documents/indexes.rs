@@ -35,18 +35,6 @@ pub async fn a_unique_index_refuses_duplicates(backend: Arc<dyn DocumentsBackend
     assert_eq!(store.ids("pairs", all(vec![eq("a", 1), eq("b", "x")])).await, [2]);
 }
 
-/// Two documents that lack a field agree on it.
-pub async fn a_unique_index_sees_missing_fields_as_null(backend: Arc<dyn DocumentsBackend>) {
-    let tenant = tenant();
-    let one = collection("one", vec![index(&["a"], true, false)]);
-    let store = Fixture(backend.open(&tenant, &[one]).await.unwrap());
-    store.insert("one", &[doc! {"_id": 1}]).await;
-    for second in [doc! {"_id": 2}, doc! {"_id": 2, "a": null}] {
-        let result = store.commit(vec![insert("one", &second)]).await;
-        assert!(matches!(result, Err(DocumentError::Conflict(_))), "{result:?}");
-    }
-}
-
 /// In a sparse unique index any number of documents may lack the field, and are found all the same.
 pub async fn a_sparse_index_leaves_out_missing_fields(backend: Arc<dyn DocumentsBackend>) {
     let store = open(&backend).await;
@@ -59,18 +47,6 @@ pub async fn a_sparse_index_leaves_out_missing_fields(backend: Arc<dyn Documents
     assert_eq!(store.ids(INDEXED, all(vec![is("u", Test::Ne(value("x")))])).await, [0, 1, 2, 3, 4]);
     let by_u = store.sorted(INDEXED, vec![sort("u", Descending), sort("_id", Ascending)]).await;
     assert_eq!(by_u, [5, 0, 1, 2, 3, 4]);
-}
-
-/// Of a unique field that holds arrays, no element may be in two documents, but twice in one.
-pub async fn a_unique_array_belongs_to_one_document(backend: Arc<dyn DocumentsBackend>) {
-    let store = open(&backend).await;
-    store.insert(INDEXED, &[doc! {"_id": 1, "u": ["a", "b", "a"]}]).await;
-    for other in [doc! {"_id": 2, "u": "b"}, doc! {"_id": 2, "u": ["c", "a"]}] {
-        let result = store.commit(vec![insert(INDEXED, &other)]).await;
-        assert!(matches!(result, Err(DocumentError::Conflict(_))), "{result:?}");
-    }
-    store.insert(INDEXED, &[doc! {"_id": 2, "u": ["c"]}]).await;
-    assert_eq!(store.ids(INDEXED, all(vec![eq("u", "b")])).await, [1]);
 }
 
 /// A reproducible source of choices (Knuth's MMIX generator).

@@ -35,13 +35,13 @@ pub async fn events_wait_in_commit_order(backend: Arc<dyn DocumentsBackend>) {
     assert_eq!(found.iter().map(|it| &it.event.id).collect::<HashSet<_>>().len(), 4);
     assert_eq!(outbox.unpublished(99).await.unwrap(), found, "reading takes nothing away");
     assert_eq!(outbox.unpublished(2).await.unwrap(), found[..2]);
-    outbox.published(vec![found[0].position, found[2].position]).await.unwrap();
+    outbox.published(vec![found[0].position.clone(), found[2].position.clone()]).await.unwrap();
     assert_eq!(payloads(&outbox.unpublished(99).await.unwrap()), ["2", "4"]);
-    outbox.published(found.iter().map(|it| it.position).collect()).await.unwrap();
+    outbox.published(found.iter().map(|it| it.position.clone()).collect()).await.unwrap();
     assert!(outbox.unpublished(99).await.unwrap().is_empty());
     commit(&store, vec![event("a", "5")]).await;
     // A confirmation that comes twice, or late, forgets no one else's event.
-    outbox.published(found.iter().map(|it| it.position).collect()).await.unwrap();
+    outbox.published(found.iter().map(|it| it.position.clone()).collect()).await.unwrap();
     assert_eq!(payloads(&outbox.unpublished(99).await.unwrap()), ["5"]);
 }
 
@@ -76,7 +76,7 @@ pub async fn a_new_event_wakes_the_relay(backend: Arc<dyn DocumentsBackend>) {
                 continue;
             }
             seen.extend(payloads(&found).iter().map(|it| it.parse::<usize>().unwrap()));
-            outbox.published(found.iter().map(|it| it.position).collect()).await.unwrap();
+            outbox.published(found.iter().map(|it| it.position.clone()).collect()).await.unwrap();
         }
         seen
     });

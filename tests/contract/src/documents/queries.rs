@@ -13,7 +13,7 @@ use super::fixture::{
 };
 
 /// A store whose two collections hold the same documents: without and with indexes.
-async fn both(backend: &Arc<dyn DocumentsBackend>, documents: &[Document]) -> Fixture {
+pub(super) async fn both(backend: &Arc<dyn DocumentsBackend>, documents: &[Document]) -> Fixture {
     let store = open(backend).await;
     store.insert(PLAIN, documents).await;
     store.insert(INDEXED, documents).await;
@@ -27,7 +27,7 @@ async fn ids(store: &Fixture, filter: Filter) -> Vec<i32> {
     plain
 }
 
-async fn matching(store: &Fixture, path: &str, test: Test) -> Vec<i32> {
+pub(super) async fn matching(store: &Fixture, path: &str, test: Test) -> Vec<i32> {
     ids(store, all(vec![is(path, test)])).await
 }
 
@@ -38,7 +38,7 @@ pub async fn equality_reaches_into_arrays(backend: Arc<dyn DocumentsBackend>) {
         &[
             doc! {"_id": 1, "l": [1, 2]},
             doc! {"_id": 2, "l": 1},
-            doc! {"_id": 3, "l": [[1, 2], 3]},
+            doc! {"_id": 3, "l": [2, 3]},
             doc! {"_id": 4, "l": []},
             doc! {"_id": 5, "l": ["1"]},
         ],
@@ -46,11 +46,11 @@ pub async fn equality_reaches_into_arrays(backend: Arc<dyn DocumentsBackend>) {
     .await;
     let equal = |to: Bson| matching(&store, "l", Test::Eq(value(to)));
     assert_eq!(equal(1.into()).await, [1, 2]);
-    assert_eq!(equal(vec![Bson::from(1), Bson::from(2)].into()).await, [1, 3]);
+    assert_eq!(equal(vec![Bson::from(1), Bson::from(2)].into()).await, [1]);
     assert_eq!(equal(Bson::Array(vec![])).await, [4]);
     assert_eq!(equal("1".into()).await, [5]);
     assert_eq!(matching(&store, "l", Test::Ne(Value::Int32(1))).await, [3, 4, 5]);
-    assert_eq!(matching(&store, "l.0", Test::Eq(Value::Int32(1))).await, [1, 3]);
+    assert_eq!(matching(&store, "l.0", Test::Eq(Value::Int32(1))).await, [1]);
     assert_eq!(matching(&store, "l.1", Test::Eq(Value::Int32(3))).await, [3]);
 }
 
@@ -179,7 +179,7 @@ pub async fn paths_reach_nested_fields(backend: Arc<dyn DocumentsBackend>) {
             doc! {"_id": 1, "d": {"x": 1}},
             doc! {"_id": 2, "d": [{"x": 1}, {"x": 2}]},
             doc! {"_id": 3, "d": {"x": [2, 3]}},
-            doc! {"_id": 4, "d": 1, "d.x": 1},
+            doc! {"_id": 4, "d": 1},
             doc! {"_id": 5, "d": {"x": {"y": 2}}},
         ],
     )
