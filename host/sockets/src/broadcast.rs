@@ -47,6 +47,11 @@ impl Broadcast {
         Some(slot.get_or_init(|| frame).clone())
     }
 
+    /// Its name and arguments, and its attachments.
+    pub(crate) fn parts(&self) -> (&Message, &[Bytes]) {
+        (&self.message, &self.attachments)
+    }
+
     /// Bytes of one recipient's frame.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

@@ -62,6 +62,11 @@ pub struct Config {
     pub reorder_window: Duration,
     /// How many such events may wait in one room.
     pub reorder_events: usize,
+    /// In a cluster, how long the first numbered event of a room waits for one of a lower number,
+    /// unless a history tells which one is the first.
+    pub start_window: Duration,
+    /// In a cluster, over how long connections are closed when notices may be lost.
+    pub reset_spread: Duration,
 
     /// How long one call into the component may take.
     pub handler_deadline: Duration,
@@ -96,6 +101,8 @@ impl Default for Config {
             hold_timeout: Duration::from_secs(10),
             reorder_window: Duration::from_millis(250),
             reorder_events: 256,
+            start_window: Duration::from_millis(50),
+            reset_spread: Duration::from_secs(3),
             handler_deadline: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
         }

@@ -4,7 +4,7 @@
 //! A client that breaks the protocol loses its connection, as with the reference server
 //! (socket.io 4.8, `client.ts`).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -170,6 +170,17 @@ impl Connection {
     pub(crate) fn end(&self, reason: DisconnectReason) {
         if self.detach_all(reason) {
             self.link.close();
+        }
+    }
+
+    /// Takes out its sockets now, and closes after a pause what is then an empty connection.
+    pub(crate) fn end_after(&self, reason: DisconnectReason, pause: Duration) {
+        if self.detach_all(reason) {
+            let link = Arc::clone(&self.link);
+            tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                link.close();
+            });
         }
     }
 

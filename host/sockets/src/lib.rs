@@ -13,14 +13,17 @@
 //! A walk through the modules, in the direction of an event: [`transport`] (HTTP to messages),
 //! `connection` (messages to packets, packets to sockets), `inbox` (calls into the component),
 //! `sockets` (calls from the component), `registry` and `room` (who gets an event, and when),
-//! `peer` (one socket), and out through `transport` again.
+//! `peer` (one socket), and out through `transport` again. `cluster` and `notice` tell other hosts
+//! what `sockets` was called for, and call the same here for them.
 
 mod backlog;
 mod broadcast;
+mod cluster;
 mod config;
 mod connection;
 mod core;
 mod inbox;
+mod notice;
 mod packet;
 mod peer;
 mod registry;

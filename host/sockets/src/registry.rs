@@ -1,8 +1,11 @@
 //! Who is connected, and where: sockets by id, users, rooms.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
 /// All tables of one server.
 pub(crate) struct Registry {
     room_bounds: RoomBounds,
+    start_window: OnceLock<Duration>,
     max_rooms: usize,
     sockets: Sharded<Arc<str>, Arc<Peer>>,
     users: Sharded<Arc<str>, Vec<Arc<Peer>>>,
@@ -25,12 +29,19 @@ impl Registry {
     pub(crate) fn new(room_bounds: RoomBounds, max_rooms: usize) -> Self {
         Self {
             room_bounds,
+            start_window: OnceLock::new(),
             max_rooms,
             sockets: Sharded::default(),
             users: Sharded::default(),
             rooms: Sharded::default(),
             room_count: AtomicUsize::new(0),
         }
+    }
+
+    /// Has new rooms wait for the first event, as they must among several hosts.
+    pub(crate) fn wait_at_start(&self, window: Duration) {
+        // A second cluster was refused before.
+        let _ = self.start_window.set(window);
     }
 
     pub(crate) fn enter(&self, peer: &Arc<Peer>) {
@@ -87,7 +98,9 @@ impl Registry {
             return None;
         }
         let name: Arc<str> = Arc::from(name);
-        let room = Arc::new(Room::new(Arc::clone(&name), self.room_bounds));
+        let mut bounds = self.room_bounds;
+        bounds.patience.start = self.start_window.get().copied().unwrap_or_default();
+        let room = Arc::new(Room::new(Arc::clone(&name), bounds));
         shard.insert(name, Arc::clone(&room));
         Some(room)
     }

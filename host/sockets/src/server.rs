@@ -1,15 +1,20 @@
 //! The server as the host sees it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use async_trait::async_trait;
 use http::{Request, Response};
 use pingtalk_capabilities::{
     calls::{Body, CallContext, CallError, HttpHandler, SocketHandler},
+    cluster::{self, Cluster},
     sockets::DisconnectReason,
 };
 
 use crate::{
+    cluster::{Listening, Membership},
     config::Config,
     core::{Core, Front},
     transport::{Admissions, Endpoint},
@@ -26,6 +31,7 @@ pub struct SocketServer {
     pub(crate) core: Arc<Core>,
     endpoint: Endpoint,
     admissions: Arc<Admissions>,
+    listening: OnceLock<Listening>,
 }
 
 /// What a server holds at a moment.
@@ -41,6 +47,8 @@ pub struct Stats {
     pub rooms: usize,
     /// Bytes that wait to be sent.
     pub queued_bytes: usize,
+    /// How the bus to the other hosts does; None for a host on its own.
+    pub cluster: Option<cluster::Stats>,
 }
 
 impl std::fmt::Debug for SocketServer {
@@ -58,7 +66,29 @@ impl SocketServer {
         let core = Arc::new(Core::new(config));
         let front = Arc::new(Front(Arc::clone(&core)));
         let endpoint = Endpoint::new(core.config.transport(), Arc::clone(&admissions), front);
-        Arc::new(Self { core, endpoint, admissions })
+        Arc::new(Self { core, endpoint, admissions, listening: OnceLock::new() })
+    }
+
+    /// Becomes one of several hosts that deliver to each other's sockets. To be called once, before
+    /// the first client; it waits for the bus a moment, and goes on without if that is away.
+    pub async fn join_cluster(&self, bus: Arc<dyn Cluster>) {
+        let subscription = bus.subscribe().await;
+        if self.core.join_cluster(Membership::new(bus)) {
+            let _ = self.listening.set(Listening::start(&self.core, subscription));
+        } else {
+            tracing::error!("a socket server can be in one cluster only");
+        }
+    }
+
+    /// Takes leave of the other hosts: what they are still to be told is flushed, at most for this
+    /// long. To be called as the last, when no component emits any more.
+    pub async fn leave_cluster(&self, within: std::time::Duration) {
+        if let Some(membership) = self.core.membership() {
+            let told = membership.bus.leave(within).await;
+            if !told {
+                tracing::warn!("the other hosts could not be told everything");
+            }
+        }
     }
 
     /// Has this handler called from now on. Sockets stay connected over a change.
@@ -77,6 +107,7 @@ impl SocketServer {
             users: self.core.registry.user_count(),
             rooms: self.core.registry.room_count(),
             queued_bytes: links.map(|connection| connection.link.queued_bytes()).sum(),
+            cluster: self.core.membership().map(|membership| membership.bus.stats()),
         }
     }
 

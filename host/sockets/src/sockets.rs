@@ -1,13 +1,12 @@
-//! What components can do to sockets: the capability.
+//! What components can do to sockets: the capability. Each deed is done to this host's sockets and
+//! told to the other hosts, if there are any.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingtalk_capabilities::sockets::{MAX_ROOM_BYTES, Message, SocketError, Sockets, Target};
 
-use crate::{
-    broadcast::Broadcast, core::Core, packet, peer::Peer, room::Emitted, server::SocketServer,
-};
+use crate::{broadcast::Broadcast, core::Core, notice::Deed, packet, server::SocketServer};
 
 /// Longest event name, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
@@ -22,54 +21,37 @@ impl Sockets for SocketServer {
         except: Option<String>,
     ) -> Result<(), SocketError> {
         let event = Arc::new(event(&self.core, message)?);
-        let except = except.and_then(|id| self.core.registry.socket(&id)).map(|peer| peer.key());
-        match target {
-            Target::Room(name) => {
-                let Some(room) = self.core.registry.room(&name) else { return Ok(()) };
-                if let Emitted::Early(queued) = room.emit(&event, sequence, except) {
-                    // Resolves when its turn came, or when nobody is left to send it to.
-                    let _ = queued.await;
-                }
-            }
-            others => {
-                for peer in self.core.targets(&others) {
-                    if except != Some(peer.key()) && !peer.send_event(&event) {
-                        peer.overflow();
-                    }
-                }
-            }
+        let early = self.core.emit(&target, &event, sequence, except.as_deref());
+        // Told at once: what it waits for here, the others may have.
+        self.core.tell(&target, Some(&event), || Deed::Emit { sequence, except }).await;
+        if let Some(queued) = early {
+            let _ = queued.await;
         }
         Ok(())
     }
 
     async fn join(&self, target: Target, room: &str, hold: bool) -> Result<(), SocketError> {
         check_room(room)?;
-        self.core.targets(&target).iter().try_for_each(|peer| self.core.join(peer, room, hold))
+        self.core.join_all(&target, room, hold)?;
+        self.core.tell(&target, None, || Deed::Join { room: room.to_owned(), hold }).await;
+        Ok(())
     }
 
     async fn release(&self, target: Target, room: &str, after: u64) -> Result<(), SocketError> {
-        if let Some(room) = self.core.registry.room(room) {
-            for peer in self.core.targets(&target) {
-                room.release(&peer, after);
-            }
-        }
+        self.core.release_all(&target, room, after);
+        self.core.tell(&target, None, || Deed::Release { room: room.to_owned(), after }).await;
         Ok(())
     }
 
     async fn leave(&self, target: Target, room: &str) -> Result<(), SocketError> {
-        for peer in self.core.targets(&target) {
-            self.core.leave(&peer, room);
-        }
+        self.core.leave_all(&target, room);
+        self.core.tell(&target, None, || Deed::Leave { room: room.to_owned() }).await;
         Ok(())
     }
 
     async fn disconnect(&self, target: Target, except: Option<String>) -> Result<(), SocketError> {
-        let spared = except.and_then(|room| self.core.registry.room(&room));
-        let goes =
-            |peer: &Arc<Peer>| !spared.as_ref().is_some_and(|room| room.contains(peer.key()));
-        for peer in self.core.targets(&target).iter().filter(|peer| goes(peer)) {
-            peer.disconnect();
-        }
+        self.core.disconnect_all(&target, except.as_deref());
+        self.core.tell(&target, None, || Deed::Disconnect { except }).await;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! A room's lock is held while an event is queued for its members: that is what makes the order
 //! the same for all, and `leave` immediate. Queueing never waits.
 
+mod gaps;
 mod hold;
 mod order;
 
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 
 use hold::Hold;
 pub(crate) use hold::{Held, HoldBounds};
+pub(crate) use order::Patience;
 use order::{Order, Verdict};
 
 use crate::{broadcast::Broadcast, peer::Peer};
@@ -24,8 +26,7 @@ use crate::{broadcast::Broadcast, peer::Peer};
 /// How rooms treat what they keep.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoomBounds {
-    pub(crate) reorder_window: Duration,
-    pub(crate) reorder_events: usize,
+    pub(crate) patience: Patience,
     pub(crate) hold: HoldBounds,
     pub(crate) hold_timeout: Duration,
 }
@@ -78,7 +79,7 @@ impl Room {
     pub(crate) fn new(name: Arc<str>, bounds: RoomBounds) -> Self {
         let state = State {
             members: HashMap::new(),
-            order: Order::new(bounds.reorder_window, bounds.reorder_events),
+            order: Order::new(bounds.patience),
             timer: false,
             holds: 0,
             dead: false,
@@ -200,16 +201,20 @@ impl Room {
     }
 
     /// Ends a member's hold: what is numbered above `after` follows.
-    pub(crate) fn release(&self, peer: &Arc<Peer>, after: u64) {
+    pub(crate) fn release(self: &Arc<Self>, peer: &Arc<Peer>, after: u64) {
+        let mut overflown = Overflown::new();
         let mut state = self.state.lock();
         let Some(member) = state.members.get_mut(&peer.key()) else { return };
         member.floor = member.floor.max(Some(after));
-        let Some(hold) = member.hold.take() else { return };
-        let taken = hold.release(after).iter().all(|event| peer.send_event(event));
-        drop(state);
-        if !taken {
-            disconnect(vec![Arc::clone(peer)]);
+        let held = member.hold.take().map(|hold| hold.release(after)).unwrap_or_default();
+        if !held.iter().all(|event| peer.send_event(event)) {
+            overflown.push(Arc::clone(peer));
         }
+        // Where the history ends, the room's events go on.
+        state.order.start(after.saturating_add(1));
+        self.deliver_due(&mut state, &mut overflown);
+        drop(state);
+        disconnect(overflown);
     }
 
     /// Removes a member; true if it was the last.
@@ -221,7 +226,7 @@ impl Room {
         }
         state.dead = true;
         // Nobody is left to wait for.
-        state.order = Order::new(self.bounds.reorder_window, self.bounds.reorder_events);
+        state.order = Order::new(self.bounds.patience);
         true
     }
 

@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )]
 
+pub mod bus;
 pub mod cases;
 pub mod client;
 pub mod fixture;

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle, time::sleep};
 
 use super::{
+    bus::Seat,
     client::Ws,
     serve::{Answer, serve},
 };
@@ -62,6 +63,13 @@ impl Stage {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let task = serve(listener, Arc::new(Route(Arc::clone(&server))));
         Self { base, server, component, task }
+    }
+
+    /// A server that is one host of a cluster.
+    pub async fn among_others(config: Config, seat: &Arc<Seat>) -> Self {
+        let stage = Self::new(config).await;
+        stage.server.join_cluster(Arc::clone(seat) as _).await;
+        stage
     }
 
     /// A WebSocket before CONNECT.
