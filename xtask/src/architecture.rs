@@ -21,6 +21,7 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("rusqlite", &["backends/"]),
     ("moka", &["backends/cache-memory", "gateway"]),
     ("object_store", &["backends/blobs-store"]),
+    ("reqwest", &["backends/blobs-store", "backends/blobs-cloudinary"]),
     ("mongodb", &["backends/documents-mongodb"]),
     (
         "redis",

@@ -9,7 +9,7 @@ use crate::config::{Config, LogFormat};
 
 /// Starts logging. Once a process.
 pub(crate) fn start(config: &Config) -> Result<()> {
-    let filter = EnvFilter::try_new(&config.log)
+    let filter = EnvFilter::try_new(directives(&config.log))
         .with_context(|| format!("`log` holds no valid directives: `{}`", config.log))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.log_format {
@@ -19,4 +19,29 @@ pub(crate) fn start(config: &Config) -> Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging can't be started: {error}"))
+}
+
+/// Drivers that log what they also return, as errors even where it is expected (a queue that is
+/// looked for and not there yet): their backends say what matters. Whoever names one hears it.
+const TOLD_BY_THEIR_BACKENDS: [&str; 1] = ["lapin"];
+
+fn directives(log: &str) -> String {
+    let mut directives = log.to_owned();
+    for driver in TOLD_BY_THEIR_BACKENDS {
+        if !log.contains(driver) {
+            directives.push_str(&format!(",{driver}=off"));
+        }
+    }
+    directives
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_are_silent_unless_named() {
+        assert_eq!(directives("info"), "info,lapin=off");
+        assert_eq!(directives("info,lapin=debug"), "info,lapin=debug");
+    }
 }

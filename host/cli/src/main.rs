@@ -3,6 +3,8 @@
 mod build;
 mod check;
 mod config;
+mod doctor;
+mod events;
 mod host;
 mod loading;
 mod logging;
@@ -21,13 +23,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// An application is a manifest (spin.toml) and the components it names. Without further
 /// configuration everything is embedded: documents and events in SQLite, the cache in memory,
-/// blobs in files, all under one data directory.
+/// blobs in files, all under one data directory. MongoDB, Redis, RabbitMQ, S3 and Cloudinary take
+/// their places where they are configured.
 #[derive(Parser)]
 #[command(
     name = "pingtalk",
     version,
     disable_version_flag = true,
-    after_help = "Examples:\n  pingtalk up --build                    build the components and run them on 127.0.0.1:3000\n  pingtalk up --data /srv/chat --listen 0.0.0.0:80\n  pingtalk check                         what each component is granted\n  pingtalk build                         build the components only\n\nConfiguration: pingtalk.toml in the current directory (or --config FILE); every key also as an\nenvironment variable, such as PINGTALK_LISTEN. See docs/configuration.md."
+    after_help = "Examples:\n  pingtalk up --build                    build the components and run them on 127.0.0.1:3000\n  pingtalk up --data /srv/chat --listen 0.0.0.0:80\n  pingtalk check                         what each component is granted\n  pingtalk build                         build the components only\n  pingtalk doctor                        can the configured servers do their work\n\nConfiguration: pingtalk.toml in the current directory (or --config FILE); every key also as an\nenvironment variable, such as PINGTALK_LISTEN. See docs/configuration.md."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -55,6 +58,18 @@ enum Command {
         after_help = "Examples:\n  pingtalk check\n  pingtalk check --manifest other/spin.toml"
     )]
     Check(check::Options),
+    /// Ask each configured backend whether it can do its work
+    ///
+    /// Says what is wrong and what to do about it. Exits with 1 when the host could not work.
+    #[command(
+        after_help = "Examples:\n  pingtalk doctor\n  MONGO_URI=mongodb://db1/ REDIS_HOST=cache1 pingtalk doctor"
+    )]
+    Doctor(doctor::Options),
+    /// Look at events that no consumer could handle; put them back or drop them
+    #[command(
+        after_help = "Examples:\n  pingtalk events list\n  pingtalk events list chat.request.accepted --json\n  pingtalk events replay chat.request.accepted 6f1c…#0\n  pingtalk events replay chat.request.accepted --all\n  pingtalk events discard chat.request.accepted 6f1c…#0"
+    )]
+    Events(events::Options),
     /// Print the version
     Version,
 }
@@ -72,6 +87,8 @@ fn main() -> ExitCode {
         Command::Up(options) => up::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Events(options) => events::run(&options),
         Command::Version => {
             println!("pingtalk {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     ManifestOption, build,
     config::Config,
-    host::{Bound, Host},
+    host::{Bound, Capability, Host},
     loading::Application,
     logging,
 };
@@ -63,7 +63,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (address, direct) = (bound.address()?, bound.direct_addresses());
-        let host = Host::start(&config, &application, bound).await?;
+        let host = tokio::select! {
+            host = Host::start(&config, &application, bound) => host?,
+            // It may wait for a server that is away.
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
         announce(&application, &config, address, &direct, started);
         tokio::select! {
             _ = terminate.recv() => {}
@@ -111,9 +116,9 @@ fn announce(
     for (name, address) in direct {
         println!("  {name:<11} http://{address} (direct)");
     }
-    println!("\n  documents   SQLite      {}", config.data.join("tenants").display());
-    println!("  events      SQLite");
-    println!("  cache       in memory");
-    println!("  blobs       files");
+    println!();
+    for capability in Capability::ALL {
+        println!("  {:<11} {}", capability.name(), capability.place(config));
+    }
     println!("\nStop with Ctrl-C.");
 }

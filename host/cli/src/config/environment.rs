@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     Config, Secret,
-    keys::{KEYS, LISTS, NUMBERS},
+    keys::{KEYS, LISTS, NUMBERS, SWITCHES, TABLES},
+    servers,
 };
 
 /// Variables by name.
@@ -15,23 +16,6 @@ pub(super) type Environment = BTreeMap<String, String>;
 
 const PREFIX: &str = "PINGTALK_";
 const VARIABLE_PREFIX: &str = "PINGTALK_VARIABLE_";
-
-/// The original's variables that name a backend. They can't be ignored: whoever sets them expects
-/// their data there.
-const BACKENDS: [(&str, &str); 12] = [
-    ("MONGO_URI", "MongoDB"),
-    ("MONGO_AUTH_URI", "MongoDB"),
-    ("MONGO_PROFILE_URI", "MongoDB"),
-    ("MONGO_REQUEST_URI", "MongoDB"),
-    ("MONGO_CHAT_URI", "MongoDB"),
-    ("RABBITMQ_URL", "RabbitMQ"),
-    ("REDIS_HOST", "Redis"),
-    ("REDIS_PORT", "Redis"),
-    ("REDIS_PASSWORD", "Redis"),
-    ("CLOUDINARY_CLOUD_NAME", "Cloudinary"),
-    ("CLOUDINARY_API_KEY", "Cloudinary"),
-    ("CLOUDINARY_API_SECRET", "Cloudinary"),
-];
 
 /// The process's environment, without what is not UTF-8.
 pub(super) fn process() -> Environment {
@@ -56,8 +40,13 @@ pub(super) fn overlay(table: &mut toml::Table, environment: &Environment) -> Res
             toml::Value::Integer(
                 number.with_context(|| format!("{name} must be a number, but is `{text}`"))?,
             )
+        } else if SWITCHES.contains(&key) {
+            let on = text.parse::<bool>();
+            on.with_context(|| format!("{name} must be true or false, but is `{text}`"))?.into()
         } else if key == "variables" {
             bail!("set one variable at a time, as {VARIABLE_PREFIX}NAME");
+        } else if TABLES.contains(&key) {
+            bail!("{name} can't hold a table: set `{key}` in pingtalk.toml");
         } else {
             toml::Value::String(text.clone())
         };
@@ -73,17 +62,10 @@ pub(super) fn overlay(table: &mut toml::Table, environment: &Environment) -> Res
     Ok(())
 }
 
-/// Takes over what the original's variables say.
+/// Takes over what the original's variables say; a key of our own that is set wins over them.
 pub(super) fn original(config: &mut Config, environment: &Environment) -> Result<()> {
-    for (name, backend) in BACKENDS {
-        if environment.get(name).is_some_and(|value| !value.is_empty()) {
-            bail!(
-                "{name} is set, but this build has no {backend} backend: everything is embedded under \
-                 the data directory. Unset it to go on."
-            );
-        }
-    }
-    if let Some(secret) = environment.get("JWT_SECRET").filter(|value| !value.is_empty()) {
+    let value = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    if let Some(secret) = value("JWT_SECRET") {
         config
             .variables
             .entry("jwt_secret".to_owned())
@@ -98,7 +80,7 @@ pub(super) fn original(config: &mut Config, environment: &Environment) -> Result
             }
         }
     }
-    Ok(())
+    servers::take_over(config, value)
 }
 
 #[cfg(test)]
@@ -139,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_originals_variables_are_taken_or_refused_but_never_ignored() {
+    fn the_originals_secret_and_ports_are_taken_over() {
         let mut config = Config::default();
         let set =
             [("JWT_SECRET", "s"), ("AUTH_SERVICE_PORT", "5000"), ("X_SERVICE_PORT", "tcp://1:2")];
@@ -147,8 +129,52 @@ mod tests {
         assert_eq!(config.variables.get("jwt_secret").unwrap().expose(), "s");
         assert_eq!(config.direct_ports.get("AUTH_SERVICE_PORT"), Some(&5000));
         assert_eq!(config.direct_ports.len(), 1);
-        let error =
-            original(&mut config, &environment(&[("MONGO_URI", "mongodb://x")])).unwrap_err();
-        assert!(error.to_string().starts_with("MONGO_URI is set, but this build has no MongoDB"));
+    }
+
+    #[test]
+    fn the_originals_servers_are_taken_over() {
+        let mut config = Config::default();
+        let set = [
+            ("MONGO_URI", "mongodb://m/"),
+            ("MONGO_CHAT_URI", "mongodb://c/chats"),
+            ("RABBITMQ_URL", "amqp://q"),
+            ("REDIS_HOST", "::1"),
+            ("REDIS_PORT", "6380"),
+            ("REDIS_PASSWORD", "p@ss/word"),
+            ("CLOUDINARY_CLOUD_NAME", "demo"),
+            ("CLOUDINARY_API_KEY", "1"),
+            ("CLOUDINARY_API_SECRET", "s"),
+        ];
+        original(&mut config, &environment(&set)).unwrap();
+        let shown = |secret: &Option<Secret>| secret.as_ref().unwrap().expose().to_owned();
+        assert_eq!(shown(&config.mongodb), "mongodb://m/");
+        assert_eq!(config.mongodb_databases.get("chatDB").unwrap().expose(), "mongodb://c/chats");
+        assert_eq!(shown(&config.rabbitmq), "amqp://q");
+        assert_eq!(shown(&config.redis), "redis://:p%40ss%2Fword@[::1]:6380/");
+        assert_eq!(shown(&config.cloudinary), "cloudinary://1:s@demo");
+        // What is set under our own names stays.
+        original(&mut config, &environment(&[("RABBITMQ_URL", "amqp://other")])).unwrap();
+        assert_eq!(shown(&config.rabbitmq), "amqp://q");
+    }
+
+    #[test]
+    fn half_a_server_is_told_what_is_missing() {
+        let error = |set: &[(&str, &str)]| {
+            original(&mut Config::default(), &environment(set)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&[("CLOUDINARY_API_KEY", "1")]),
+            "CLOUDINARY_API_KEY is set, but CLOUDINARY_CLOUD_NAME is not: Cloudinary needs \
+             CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET"
+        );
+        assert_eq!(
+            error(&[("REDIS_PASSWORD", "p")]),
+            "REDIS_PASSWORD is set, but REDIS_HOST is not"
+        );
+        assert_eq!(
+            error(&[("REDIS_HOST", "r"), ("REDIS_PORT", "tcp://10.0.0.1:6379")]),
+            "REDIS_PORT must be a port, but is `tcp://10.0.0.1:6379` (Kubernetes sets it so for a \
+             service named redis: set it yourself, 6379 as a rule)"
+        );
     }
 }

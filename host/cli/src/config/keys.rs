@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 /// Every key of `pingtalk.toml`. Each is also an environment variable: `PINGTALK_` and the key in
 /// capitals.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 24] = [
     "listen",
     "data",
     "compile_cache",
@@ -15,11 +15,30 @@ pub(super) const KEYS: [&str; 11] = [
     "log",
     "log_format",
     "drain",
+    "mongodb",
+    "mongodb_databases",
+    "redis",
+    "rabbitmq",
+    "rabbitmq_plain_queues",
+    "s3_bucket",
+    "s3_prefix",
+    "s3_region",
+    "s3_endpoint",
+    "s3_access_key",
+    "s3_secret_key",
+    "s3_public_url",
+    "cloudinary",
     "variables",
 ];
 
+/// Keys that hold a table, which the environment can't.
+pub(super) const TABLES: [&str; 2] = ["mongodb_databases", "variables"];
+
 /// Keys that hold a list; in the environment its elements are separated by commas.
 pub(super) const LISTS: [&str; 2] = ["origins", "trusted_proxies"];
+
+/// Keys that are true or false.
+pub(super) const SWITCHES: [&str; 1] = ["rabbitmq_plain_queues"];
 
 /// Keys that hold a number.
 pub(super) const NUMBERS: [&str; 2] = ["threads", "drain"];

@@ -7,6 +7,7 @@
 mod environment;
 mod keys;
 mod secret;
+mod servers;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 pub(crate) use secret::{Secret, generated};
+pub(crate) use servers::without_credentials;
 
 /// The file looked for when none is named.
 const DEFAULT_FILE: &str = "pingtalk.toml";
@@ -47,6 +49,32 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// Seconds that calls in hand get when the host stops.
     pub(crate) drain: u64,
+    /// MongoDB's URI; none: documents in SQLite.
+    pub(crate) mongodb: Option<Secret>,
+    /// For single databases of the manifest: a URI of their own, whose path names the database.
+    pub(crate) mongodb_databases: BTreeMap<String, Secret>,
+    /// Redis's URL, for the cache, shared limits and the hosts' common sockets; none: in memory.
+    pub(crate) redis: Option<Secret>,
+    /// RabbitMQ's URL; none: events in SQLite.
+    pub(crate) rabbitmq: Option<Secret>,
+    /// Make new queues as the original's services do, so that those can still declare them.
+    pub(crate) rabbitmq_plain_queues: bool,
+    /// A bucket of an S3-compatible store; none: blobs in files.
+    pub(crate) s3_bucket: Option<String>,
+    /// What the names of our objects start with.
+    pub(crate) s3_prefix: Option<String>,
+    /// The bucket's region.
+    pub(crate) s3_region: Option<String>,
+    /// The store's URL, where it is not Amazon's.
+    pub(crate) s3_endpoint: Option<String>,
+    /// Access key id.
+    pub(crate) s3_access_key: Option<String>,
+    /// Its secret.
+    pub(crate) s3_secret_key: Option<Secret>,
+    /// Where clients find the bucket's objects; none: this host hands them out.
+    pub(crate) s3_public_url: Option<String>,
+    /// `cloudinary://KEY:SECRET@CLOUD`; none: blobs in files or S3.
+    pub(crate) cloudinary: Option<Secret>,
     /// Values of the manifest's variables.
     pub(crate) variables: BTreeMap<String, Secret>,
     /// Ports on which components are served directly, by the variable the manifest names
@@ -78,6 +106,19 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain: 10,
+            mongodb: None,
+            mongodb_databases: BTreeMap::new(),
+            redis: None,
+            rabbitmq: None,
+            rabbitmq_plain_queues: false,
+            s3_bucket: None,
+            s3_prefix: None,
+            s3_region: None,
+            s3_endpoint: None,
+            s3_access_key: None,
+            s3_secret_key: None,
+            s3_public_url: None,
+            cloudinary: None,
             variables: BTreeMap::new(),
             direct_ports: BTreeMap::new(),
         }

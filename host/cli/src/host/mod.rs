@@ -1,6 +1,6 @@
 //! A running host: everything that `pingtalk up` starts, and the order in which it ends.
 
-mod compose;
+pub(crate) mod compose;
 mod cores;
 mod handles;
 mod queues;
@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -23,11 +23,15 @@ use pingtalk_tenancy::{Tenant, assemble};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::compose::Capability;
 use self::{cores::Cores, queues::Queues, sites::Parts};
 use crate::{
     config::{Config, generated},
     loading::Application,
 };
+
+/// Time to take leave of the other hosts, when the drain has used up its own.
+const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// Ports that are bound, before anything slow is done.
 pub(crate) struct Bound {
@@ -101,8 +105,11 @@ impl Host {
         let variables = variables(config, application)?;
 
         let tenant_id = TenantId::default_tenant();
-        let stores = compose::embedded(&config.data, &public_url, &tenant_id, manifest).await?;
+        let stores = compose::open(config, &public_url, &tenant_id, manifest).await?;
         let sockets = SocketServer::new(socket_settings(manifest));
+        if let Some(cluster) = stores.cluster {
+            sockets.join_cluster(cluster).await;
+        }
         let backends = assemble::Backends {
             documents: Arc::clone(&stores.documents.documents),
             cache: Arc::clone(&stores.cache),
@@ -136,6 +143,7 @@ impl Host {
             tenant: &tenant,
             sockets: &sockets,
             blobs: &stores.blobs,
+            limits: stores.limits.as_ref(),
             origins: &origins,
         };
         let stop_accepting = CancellationToken::new();
@@ -161,6 +169,8 @@ impl Host {
         self.queues.stop_consuming().await;
         let drained = self.tenant.close(deadline).await;
         self.queues.flush().await;
+        let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_TIME);
+        self.sockets.leave_cluster(left).await;
         tracing::info!(?drained, "stopped");
         self.cores.stop();
     }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use pingtalk_capabilities::{blobs::Blobs, calls::HttpHandler};
+use pingtalk_capabilities::{blobs::Blobs, calls::HttpHandler, limits::SharedLimits};
 use pingtalk_gateway::{
     CorsPolicy, Match, PublicBlobs, RateLimit, RateRule, Route, Site, StaticFile, StaticFiles,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) tenant: &'a Arc<Tenant>,
     pub(crate) sockets: &'a Arc<SocketServer>,
     pub(crate) blobs: &'a Arc<dyn Blobs>,
+    /// Kept together with other hosts, where there are any.
+    pub(crate) limits: Option<&'a Arc<dyn SharedLimits>>,
     pub(crate) origins: &'a [String],
 }
 
@@ -40,7 +42,7 @@ impl Parts<'_> {
             .host
             .rate_limits
             .iter()
-            .map(|(name, limit)| (name.as_str(), Arc::new(RateLimit::new(rule(*limit)))))
+            .map(|(name, limit)| (name.as_str(), Arc::new(self.limit(name, *limit))))
             .collect();
         let mut routes = Vec::new();
         for trigger in &self.manifest.triggers {
@@ -91,6 +93,14 @@ impl Parts<'_> {
             routes.push(self.socket_route(DIRECT_SOCKET_PATH));
         }
         Site::new(routes).with_cors(CorsPolicy::new(self.origins))
+    }
+
+    fn limit(&self, name: &str, limit: manifest::RateLimit) -> RateLimit {
+        let limit = RateLimit::new(rule(limit));
+        match self.limits {
+            Some(limits) => limit.shared(Arc::clone(limits), name),
+            None => limit,
+        }
     }
 
     fn socket_route(&self, path: &str) -> Route {
