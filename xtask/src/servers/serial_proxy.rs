@@ -2,7 +2,8 @@
 //!
 //! FerretDB reads, changes and writes back without a lock, so that concurrent updates of one
 //! document get lost. MongoDB's are atomic, and what is tested here relies on that. So each
-//! `insert`, `update`, `delete` and `findAndModify` is held until the one before has its reply.
+//! `insert`, `update`, `delete` and `findAndModify` is held until the one before has its reply. So
+//! is what makes and removes collections and indexes, where it races with itself too.
 //!
 //! Messages are framed as in MongoDB's wire protocol: a header of four little-endian 32-bit
 //! numbers (length, request id, response to, opcode), then for OP_MSG (2013) 32 flag bits and
@@ -24,6 +25,18 @@ const OP_MSG: u32 = 2013;
 const MORE_TO_COME: u32 = 1 << 1;
 /// MongoDB's largest message, in bytes.
 const MAX_MESSAGE: usize = 48_000_000;
+/// The commands that are held.
+const WRITES: [&[u8]; 9] = [
+    b"insert",
+    b"update",
+    b"delete",
+    b"findAndModify",
+    b"findandmodify",
+    b"create",
+    b"createIndexes",
+    b"drop",
+    b"dropIndexes",
+];
 /// Where an OP_MSG's first section starts, and where its document's first key does.
 const SECTION: usize = 20;
 const FIRST_KEY: usize = SECTION + 1 + 4 + 1;
@@ -128,8 +141,7 @@ fn is_write(message: &[u8]) -> bool {
         return false;
     }
     let key = message.get(FIRST_KEY..).and_then(|rest| rest.split(|byte| *byte == 0).next());
-    let writes: [&[u8]; 5] = [b"insert", b"update", b"delete", b"findAndModify", b"findandmodify"];
-    key.is_some_and(|key| writes.contains(&key))
+    key.is_some_and(|key| WRITES.contains(&key))
 }
 
 #[cfg(test)]
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn writes_are_told_from_reads() {
-        for command in ["insert", "update", "delete", "findAndModify"] {
+        for command in ["insert", "update", "delete", "findAndModify", "createIndexes"] {
             assert!(is_write(&message(command, 0)), "{command}");
         }
         for command in ["find", "hello", "inserts", "getMore", ""] {

@@ -155,7 +155,7 @@ impl Outbox for Handle {
             .await?)
     }
 
-    async fn published(&self, positions: Vec<i64>) -> Result<(), DocumentError> {
+    async fn published(&self, positions: Vec<String>) -> Result<(), DocumentError> {
         let deadline = Instant::now() + RELAY_DEADLINE;
         let forget =
             move |connection: &rusqlite::Connection| outbox::forget(connection, &positions);

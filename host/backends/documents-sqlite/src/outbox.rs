@@ -48,15 +48,18 @@ pub(crate) fn oldest(connection: &Connection, limit: usize) -> Result<Vec<Unpubl
             attempt: 0,
             published_at: row.get(4)?,
         };
-        found.push(Unpublished { position: row.get(0)?, event });
+        let position: i64 = row.get(0)?;
+        found.push(Unpublished { position: position.to_string(), event });
     }
     Ok(found)
 }
 
 /// Forgets events.
-pub(crate) fn forget(connection: &Connection, positions: &[i64]) -> Result<(), Error> {
+pub(crate) fn forget(connection: &Connection, positions: &[String]) -> Result<(), Error> {
     let mut statement = connection.prepare_cached("DELETE FROM outbox WHERE position = ?1")?;
     for position in positions {
+        let position: i64 =
+            position.parse().map_err(|_| crate::raw::invalid("not a position of this outbox"))?;
         statement.execute([position])?;
     }
     Ok(())

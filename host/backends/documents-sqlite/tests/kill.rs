@@ -187,6 +187,6 @@ async fn all_events(store: &DocumentStore) -> Vec<String> {
         }
         let text = |payload: &[u8]| String::from_utf8(payload.to_vec()).unwrap();
         found.extend(page.iter().map(|it| text(&it.event.payload)));
-        store.outbox.published(page.iter().map(|it| it.position).collect()).await.unwrap();
+        store.outbox.published(page.iter().map(|it| it.position.clone()).collect()).await.unwrap();
     }
 }

@@ -1,5 +1,5 @@
 //! What MongoDB does to the letter and a stand-in for it in tests (FerretDB) does not: data it
-//! refuses or alters, and unique indexes over arrays and missing fields. Every store that is meant
+//! refuses or alters, paths through arrays, and unique indexes over arrays and missing fields. Every store that is meant
 //! for use runs these.
 
 use std::sync::Arc;
@@ -23,6 +23,24 @@ pub async fn arrays_nest(backend: Arc<dyn DocumentsBackend>) {
     assert_eq!(matching(&store, "l", Test::Ne(Value::Int32(1))).await, [3]);
     assert_eq!(matching(&store, "l.0", Test::Eq(Value::Int32(1))).await, [1, 3]);
     assert_eq!(matching(&store, "l.1", Test::Eq(Value::Int32(3))).await, [3]);
+}
+
+/// Dots go through arrays into their documents.
+pub async fn paths_go_through_arrays(backend: Arc<dyn DocumentsBackend>) {
+    let store = both(
+        &backend,
+        &[
+            doc! {"_id": 1, "d": {"x": 1}},
+            doc! {"_id": 2, "d": [{"x": 1}, {"x": 2}]},
+            doc! {"_id": 3, "d": {"x": [2, 3]}},
+        ],
+    )
+    .await;
+    let x = |to: i32| matching(&store, "d.x", Test::Eq(Value::Int32(to)));
+    assert_eq!(x(1).await, [1, 2]);
+    assert_eq!(x(2).await, [2, 3]);
+    assert_eq!(matching(&store, "d.1.x", Test::Eq(Value::Int32(2))).await, [2]);
+    assert_eq!(matching(&store, "d", Test::Eq(value(doc! {"x": 1}))).await, [1, 2]);
 }
 
 /// A field whose name holds a dot is stored, and not what a path with a dot reaches.

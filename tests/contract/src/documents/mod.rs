@@ -79,6 +79,7 @@ macro_rules! documents {
             unless $stand_in,
             [
                 arrays_nest,
+                paths_go_through_arrays,
                 dots_in_names_are_no_paths,
                 negative_zero_stays,
                 a_unique_index_sees_missing_fields_as_null,
