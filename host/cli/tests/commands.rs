@@ -1,5 +1,5 @@
 //! The binary as an operator meets it: what it prints, and how it refuses.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{
     path::Path,
@@ -83,11 +83,66 @@ fn a_misspelt_key_is_told_its_neighbour() {
 }
 
 #[test]
-fn a_backend_that_this_build_lacks_is_refused_rather_than_ignored() {
+fn two_places_for_blobs_are_refused_without_showing_secrets() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("spin.toml"), MANIFEST).unwrap();
-    let secret = "mongodb://user:hunter2@db";
-    let told = refusal(&pingtalk(folder.path(), &["up"], &[("MONGO_URI", secret)]));
-    assert!(told.contains("MONGO_URI is set"), "{told}");
+    std::fs::write(folder.path().join("books.wasm"), "\0asm\x0d\0\x01\0").unwrap();
+    let set = [
+        ("PINGTALK_S3_BUCKET", "b"),
+        ("PINGTALK_S3_ACCESS_KEY", "k"),
+        ("PINGTALK_S3_SECRET_KEY", "hunter2"),
+        ("PINGTALK_CLOUDINARY", "cloudinary://k:hunter2@demo"),
+    ];
+    let told = refusal(&pingtalk(folder.path(), &["up", "--listen", "127.0.0.1:0"], &set));
+    assert!(told.contains("both `s3_bucket` and `cloudinary` are set"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn the_doctor_names_what_is_away_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spin.toml"), MANIFEST).unwrap();
+    // Nobody listens on port 1.
+    let set = [
+        ("MONGO_URI", "mongodb://user:hunter2@127.0.0.1:1/?serverSelectionTimeoutMS=300"),
+        ("RABBITMQ_URL", "amqp://user:hunter2@127.0.0.1:1/%2f"),
+        ("REDIS_HOST", "127.0.0.1"),
+        ("REDIS_PORT", "1"),
+        ("REDIS_PASSWORD", "hunter2"),
+    ];
+    let output = pingtalk(folder.path(), &["doctor"], &set);
+    let told = refusal(&output);
+    assert!(told.contains("problems"), "{told}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for (capability, server) in [
+        ("documents", "MongoDB     mongodb://127.0.0.1:1"),
+        ("events", "RabbitMQ    amqp://127.0.0.1:1/%2f"),
+        ("cache", "Redis       redis://127.0.0.1:1"),
+    ] {
+        let heading = format!("{capability:<10} {server}");
+        let after = shown.split(&heading).nth(1).unwrap_or_else(|| panic!("{heading}: {shown}"));
+        assert!(after.lines().nth(1).unwrap().contains("PROBLEM"), "{shown}");
+    }
+    assert!(!shown.contains("hunter2") && !told.contains("hunter2"), "{shown}{told}");
+    let well = pingtalk(folder.path(), &["doctor"], &[]);
+    assert!(well.status.success(), "{well:?}");
+    assert!(
+        String::from_utf8(well.stdout).unwrap().contains("Everything that is configured works")
+    );
+}
+
+#[test]
+fn dead_letters_of_unknown_queues_are_told_the_known_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let consuming = format!(
+        "{MANIFEST}\n[component.books.tool.pingtalk]\nconsume = [{{ queue = \"books.sold\", topics = [\"sold\"] }}]\n"
+    );
+    std::fs::write(folder.path().join("spin.toml"), consuming).unwrap();
+    let list = pingtalk(folder.path(), &["events", "list"], &[]);
+    assert!(list.status.success(), "{list:?}");
+    assert_eq!(String::from_utf8(list.stdout).unwrap(), "books.sold: 0 waiting, 0 dead\n");
+    let told = refusal(&pingtalk(folder.path(), &["events", "discard", "sold", "x"], &[]));
+    assert!(told.contains("no queue `sold`: there are books.sold"), "{told}");
+    let told = refusal(&pingtalk(folder.path(), &["events", "replay", "books.sold", "x"], &[]));
+    assert!(told.contains("books.sold has no dead letter x"), "{told}");
 }

@@ -2,8 +2,8 @@
 //!
 //! FerretDB reads, changes and writes back without a lock, so that concurrent updates of one
 //! document get lost. MongoDB's are atomic, and what is tested here relies on that. So each
-//! `insert`, `update`, `delete` and `findAndModify` is held until the one before has its reply. So
-//! is what makes and removes collections and indexes, where it races with itself too.
+//! `insert`, `update`, `delete` and `findAndModify` is held until the one before has its reply. (What
+//! makes collections and indexes must not be: held as well, it stopped for good now and then.)
 //!
 //! Messages are framed as in MongoDB's wire protocol: a header of four little-endian 32-bit
 //! numbers (length, request id, response to, opcode), then for OP_MSG (2013) 32 flag bits and
@@ -26,17 +26,7 @@ const MORE_TO_COME: u32 = 1 << 1;
 /// MongoDB's largest message, in bytes.
 const MAX_MESSAGE: usize = 48_000_000;
 /// The commands that are held.
-const WRITES: [&[u8]; 9] = [
-    b"insert",
-    b"update",
-    b"delete",
-    b"findAndModify",
-    b"findandmodify",
-    b"create",
-    b"createIndexes",
-    b"drop",
-    b"dropIndexes",
-];
+const WRITES: [&[u8]; 5] = [b"insert", b"update", b"delete", b"findAndModify", b"findandmodify"];
 /// Where an OP_MSG's first section starts, and where its document's first key does.
 const SECTION: usize = 20;
 const FIRST_KEY: usize = SECTION + 1 + 4 + 1;
@@ -163,10 +153,10 @@ mod tests {
 
     #[test]
     fn writes_are_told_from_reads() {
-        for command in ["insert", "update", "delete", "findAndModify", "createIndexes"] {
+        for command in ["insert", "update", "delete", "findAndModify"] {
             assert!(is_write(&message(command, 0)), "{command}");
         }
-        for command in ["find", "hello", "inserts", "getMore", ""] {
+        for command in ["find", "hello", "inserts", "createIndexes", ""] {
             assert!(!is_write(&message(command, 0)), "{command}");
         }
         assert!(!is_write(b"short"));

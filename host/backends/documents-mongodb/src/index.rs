@@ -3,7 +3,7 @@
 //! Ours are named `pingtalk_…`. An equal index under another name, such as mongoose makes, serves as
 //! well and is left alone; one of ours that is no longer declared goes.
 
-use std::time::Instant;
+use std::{collections::HashSet, time::Instant};
 
 use bson::{Bson, Document, doc, raw::RawDocumentBuf, rawdoc};
 use pingtalk_capabilities::documents::{Collection, DocumentError, Index};
@@ -18,6 +18,10 @@ use crate::{
 const PREFIX: &str = "pingtalk_";
 /// Longest name of an index, in bytes.
 const MAX_NAME_BYTES: usize = 120;
+/// The option that makes an index partial.
+const PARTIAL: &str = "partialFilterExpression";
+/// What FerretDB says to it (its code for "not implemented" names no option).
+const NO_PARTIAL: &str = "\"partialFilterExpression\" is not implemented";
 /// The collection is there already.
 const EXISTS: &str = "already exists";
 
@@ -50,10 +54,11 @@ pub(crate) async fn declare(
         }
         made.push(name);
     }
+    // By name, which says what an index of ours is: FerretDB doesn't tell that one is sparse.
+    let declared: HashSet<String> = collection.indexes.iter().map(name).collect();
     for found in &existing {
         let Ok(name) = found.get_str("name") else { continue };
-        let declared = collection.indexes.iter().any(|index| serves(found, index));
-        if name.starts_with(PREFIX) && !declared {
+        if name.starts_with(PREFIX) && !declared.contains(name) {
             drop_index(database, &collection.name, name.to_owned(), deadline).await?;
         }
     }
@@ -84,12 +89,42 @@ pub(crate) async fn create_index(
     if index.unique {
         wanted.insert("unique", true);
     }
+    if leaves_out_any(index) {
+        let mut partial = wanted.clone();
+        partial.insert(PARTIAL, all_present(index));
+        match make(database, collection, partial, deadline).await {
+            // FerretDB's sparse indexes leave out what lacks any of the fields by themselves.
+            Err(DocumentError::Invalid(text)) if text.contains(NO_PARTIAL) => {}
+            other => return other,
+        }
+    }
     if index.sparse {
         wanted.insert("sparse", true);
     }
+    make(database, collection, wanted, deadline).await
+}
+
+async fn make(
+    database: &Database,
+    collection: &str,
+    wanted: Document,
+    deadline: Instant,
+) -> Result<(), DocumentError> {
     let command = doc! {"createIndexes": collection, "indexes": [wanted]};
     let command = RawDocumentBuf::try_from(&command).map_err(|_| damaged("own command"))?;
     database.command(command, deadline).await.map(drop)
+}
+
+/// True for a sparse index of several fields. MongoDB's own holds each document that has one of
+/// the fields, with null for those it lacks; the declared one leaves out what lacks any of them,
+/// which takes a partial index.
+fn leaves_out_any(index: &Index) -> bool {
+    index.sparse && index.fields.len() > 1
+}
+
+/// The filter of such an index.
+fn all_present(index: &Index) -> Document {
+    index.fields.iter().map(|field| (field.clone(), Bson::from(doc! {"$exists": true}))).collect()
 }
 
 async fn drop_index(
@@ -129,12 +164,22 @@ fn serves(found: &Document, index: &Index) -> bool {
         matches!(direction, Bson::Int32(1) | Bson::Int64(1)) || direction.as_f64() == Some(1.0)
     });
     // A partial index or one with a collation forbids something else.
-    let plain = !found.contains_key("partialFilterExpression") && !found.contains_key("collation");
+    let partial = found.get_document(PARTIAL).ok();
+    let leaves_out_the_same = if leaves_out_any(index) {
+        // Without the filter it is one that we made on a FerretDB.
+        partial.map_or_else(|| flag("sparse") && is_ours(found), |it| *it == all_present(index))
+    } else {
+        partial.is_none() && flag("sparse") == index.sparse
+    };
     ascending
-        && plain
+        && leaves_out_the_same
+        && !found.contains_key("collation")
         && key.keys().eq(&index.fields)
         && flag("unique") == index.unique
-        && flag("sparse") == index.sparse
+}
+
+fn is_ours(found: &Document) -> bool {
+    found.get_str("name").is_ok_and(|name| name.starts_with(PREFIX))
 }
 
 fn name(index: &Index) -> String {
@@ -144,6 +189,7 @@ fn name(index: &Index) -> String {
         (false, true) => "sparse_",
         (true, true) => "unique_sparse_",
     };
+    let kind = if leaves_out_any(index) { kind.replace("sparse", "partial") } else { kind.into() };
     let mut name = format!("{PREFIX}{kind}{}", index.fields.join("_"));
     if name.len() > MAX_NAME_BYTES {
         // Long lists of fields are told apart by a sum of all of them.
@@ -178,6 +224,19 @@ mod tests {
         let partial = doc! {"key": {"a": 1.0}, "name": "a_1", "partialFilterExpression": {"a": 1}};
         assert!(!serves(&partial, &index(&["a"], false, false)));
         assert!(!serves(&doc! {"key": {"a": -1}, "name": "a"}, &index(&["a"], false, false)));
+    }
+
+    #[test]
+    fn a_sparse_index_of_several_fields_is_a_partial_one() {
+        let declared = index(&["chatId", "seq"], true, true);
+        let key = doc! {"chatId": 1, "seq": 1};
+        let present = doc! {"chatId": {"$exists": true}, "seq": {"$exists": true}};
+        let partial = doc! {"key": key.clone(), "name": "x", "unique": true, PARTIAL: present};
+        assert!(serves(&partial, &declared));
+        assert!(!serves(&partial, &index(&["chatId", "seq"], true, false)));
+        let sparse = doc! {"key": key, "name": "chatId_1_seq_1", "unique": true, "sparse": true};
+        assert!(!serves(&sparse, &declared), "it would hold documents that lack one of them");
+        assert_eq!(name(&declared), "pingtalk_unique_partial_chatId_seq");
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub async fn a_sparse_index_leaves_out_missing_fields(backend: Arc<dyn Documents
     assert_eq!(store.ids(INDEXED, all(vec![is("u", Test::Ne(value("x")))])).await, [0, 1, 2, 3, 4]);
     let by_u = store.sorted(INDEXED, vec![sort("u", Descending), sort("_id", Ascending)]).await;
     assert_eq!(by_u, [5, 0, 1, 2, 3, 4]);
+    // Of several fields it is enough to lack one.
+    let one = |id: i32| doc! {"_id": id, "group": "g"};
+    let both = |id: i32| doc! {"_id": id, "group": "g", "seq": 1};
+    store.insert(INDEXED, &[one(10), one(11), both(12)]).await;
+    let result = store.commit(vec![insert(INDEXED, &both(13))]).await;
+    assert!(matches!(result, Err(DocumentError::Conflict(_))), "{result:?}");
 }
 
 /// A reproducible source of choices (Knuth's MMIX generator).
