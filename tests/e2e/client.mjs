@@ -118,7 +118,7 @@ function answer(incoming, bytes) {
 }
 
 function isLoopback(base) {
-  return ["127.0.0.1", "localhost"].includes(new URL(base).hostname);
+  return /^(127\.[0-9.]+|localhost)$/.test(new URL(base).hostname);
 }
 
 /** Any of 127.0.0.0/8 is this machine (on Linux); a random one isn't shared with an earlier run. */

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client, eventually } from "./client.mjs";
+import { wholeHistory } from "./history.mjs";
 import { BINARY, startHost } from "./host.mjs";
 import { connect, groupChat, invite, newEmail, PASSWORD, profileExists, signUp } from "./people.mjs";
 import { Sockets } from "./sockets.mjs";
@@ -218,21 +219,6 @@ describe("kill -9", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_
     sockets.closeAll();
   });
 });
-
-/** Page by page, oldest first. */
-async function wholeHistory(user, chatId) {
-  const messages = [];
-  for (let pages = 0; pages < 100; pages += 1) {
-    const after = messages.at(-1)?.seq ?? 0;
-    const { status, body } = await user.get(`/chat/messages/${chatId}?limit=200&after=${after}`);
-    assert.equal(status, 200, JSON.stringify(body));
-    if (body.length === 0) {
-      return messages;
-    }
-    messages.push(...body);
-  }
-  return assert.fail("the history has no end");
-}
 
 async function untilLength(list, length) {
   const deadline = Date.now() + 10_000;

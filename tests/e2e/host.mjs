@@ -3,7 +3,7 @@
  * a free port with a data directory of its own, and ends by its pid. Every wait is bounded.
  */
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -19,6 +19,7 @@ const COMPILED = join(tmpdir(), `pingtalk-e2e-compiled-${process.getuid?.() ?? "
 /** The first start compiles the components. */
 const START_BOUND = 180_000;
 const STOP_BOUND = 30_000;
+const COMMAND_BOUND = 60_000;
 
 export const BINARY = process.env.PINGTALK_BIN ? resolve(process.env.PINGTALK_BIN) : null;
 /** What the tests sign tokens with to see them refused for one fault only. */
@@ -34,14 +35,25 @@ export async function host() {
   return startHost();
 }
 
-/** @returns {Promise<Host>} */
-export async function startHost() {
+/**
+ * @param {HostOptions} [options]
+ * @returns {Promise<Host>}
+ */
+export async function startHost(options) {
+  const host = await newHost(options);
+  await host.start();
+  return host;
+}
+
+/**
+ * @param {HostOptions} [options]
+ * @returns {Promise<Host>} not started yet
+ */
+export async function newHost(options = {}) {
   if (!BINARY) {
     throw new Error("set PINGTALK_BIN to the host's binary, or BASE_URL to a running host");
   }
-  const host = new Host(await freePort());
-  await host.start();
-  return host;
+  return new Host(await freePort(options.address), options);
 }
 
 /** A host somebody else started. */
@@ -56,23 +68,42 @@ export class RunningHost {
   async close() {}
 }
 
+/**
+ * @typedef {object} HostOptions
+ * @property {{[name: string]: string}} [env] beside this process's
+ * @property {string} [address] to listen on
+ */
+
 /** A host started here. */
 export class Host {
   knowsSecret = true;
   #data = mkdtempSync(join(tmpdir(), "pingtalk-e2e-"));
   #child = null;
+  #env;
 
-  constructor(port) {
+  /**
+   * @param {number} port
+   * @param {HostOptions} [options]
+   */
+  constructor(port, { env = {}, address = "127.0.0.1" } = {}) {
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.address = address;
+    this.url = `http://${address}:${port}`;
+    this.#env = {
+      PINGTALK_COMPILE_CACHE: COMPILED,
+      ...process.env,
+      JWT_SECRET: SECRET,
+      PINGTALK_DATA: join(this.#data, "data"),
+      ...env,
+    };
     process.once("exit", () => this.#child?.kill("SIGKILL"));
   }
 
   async start() {
     const log = openSync(join(this.#data, "host.log"), "a");
-    const child = spawn(BINARY, ["up", "--data", join(this.#data, "data"), "--listen", `127.0.0.1:${this.port}`], {
+    const child = spawn(BINARY, ["up", "--listen", `${this.address}:${this.port}`], {
       cwd: ROOT,
-      env: { PINGTALK_COMPILE_CACHE: COMPILED, ...process.env, JWT_SECRET: SECRET },
+      env: this.#env,
       stdio: ["ignore", log, log],
     });
     closeSync(log);
@@ -134,6 +165,20 @@ export class Host {
     return child.exitCode;
   }
 
+  /**
+   * What an operator types while it runs, with the same configuration.
+   * @param {...string} words after `pingtalk`
+   * @returns {Promise<{code: number | string, stdout: string, stderr: string}>}
+   */
+  command(...words) {
+    return new Promise((resolve) => {
+      const options = { cwd: ROOT, env: this.#env, timeout: COMMAND_BOUND, killSignal: "SIGKILL" };
+      execFile(BINARY, words, options, (error, stdout, stderr) => {
+        resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr });
+      });
+    });
+  }
+
   /** The end of what it logged. */
   log() {
     return readFileSync(join(this.#data, "host.log"), "utf8").split("\n").slice(-40).join("\n");
@@ -146,8 +191,9 @@ export class Host {
   }
 }
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
+/** @param {string} [address] */
+export async function freePort(address = "127.0.0.1") {
+  const server = createServer().listen(0, address);
   await once(server, "listening");
   const { port } = server.address();
   server.close();

@@ -1,11 +1,10 @@
 /** The session: the cookie, and every route that asks for it. */
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { before, describe, it } from "node:test";
 import { Client } from "../client.mjs";
-import { SECRET } from "../host.mjs";
 import { signUp } from "../people.mjs";
+import { token } from "../tokens.mjs";
 import { expectAnswer, NO_ONE } from "./rows.mjs";
 
 const INVALID = { error: "Invalid or expired token" };
@@ -31,17 +30,6 @@ const PROTECTED = [
   ["GET", `/chat/messages/${NO_ONE}`],
   ["POST", "/chat/send-file"],
 ];
-
-/**
- * @param {object} claims
- * @param {{alg?: string, secret?: string}} [options]
- */
-function token(claims, { alg = "HS256", secret = SECRET } = {}) {
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signed = `${part({ alg, typ: "JWT" })}.${part(claims)}`;
-  const hash = { HS256: "sha256", HS384: "sha384" }[alg];
-  return `${signed}.${hash ? createHmac(hash, secret).update(signed).digest("base64url") : ""}`;
-}
 
 /** @param {{url: string, knowsSecret: boolean}} target */
 export function session(target) {
