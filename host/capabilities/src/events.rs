@@ -52,9 +52,10 @@ pub struct Retry {
 }
 
 impl Default for Retry {
+    /// Some nine minutes in all: a store that is away for that long buries no event.
     fn default() -> Self {
         Self {
-            attempts: 8,
+            attempts: 16,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(60),
         }

@@ -21,6 +21,11 @@ use pingtalk_capabilities::documents::DocumentError;
 
 use crate::error::{by_code, classify, damaged};
 
+/// Statements of one update. Few, so that nobody's write waits long behind them; and FerretDB keeps a
+/// connection to its store for each until the command ends, has a hundred, and would wait for the next
+/// one for ever.
+const STATEMENTS: usize = 50;
+
 /// How much longer than the server this side waits.
 const SLACK: Duration = Duration::from_millis(250);
 
@@ -144,11 +149,15 @@ impl Database {
         statements: Vec<Document>,
         deadline: Instant,
     ) -> Result<u64, DocumentError> {
-        let command = doc! {
-            "update": collection, "updates": statements, "ordered": false,
-            "writeConcern": {"w": "majority"},
-        };
-        self.matched(&command, deadline).await
+        let mut matched = 0;
+        for statements in statements.chunks(STATEMENTS) {
+            let command = doc! {
+                "update": collection, "updates": statements.to_vec(), "ordered": false,
+                "writeConcern": {"w": "majority"},
+            };
+            matched += self.matched(&command, deadline).await?;
+        }
+        Ok(matched)
     }
 
     /// Deletes the first match, or all. Returns how many.

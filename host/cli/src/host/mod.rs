@@ -30,7 +30,8 @@ use crate::{
     loading::Application,
 };
 
-/// Time to take leave of the other hosts, when the drain has used up its own.
+/// Time for each of the last words, when the drain has used up its own: what the outbox holds, and
+/// a farewell to the other hosts.
 const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// Ports that are bound, before anything slow is done.
@@ -168,7 +169,7 @@ impl Host {
         }
         self.queues.stop_consuming().await;
         let drained = self.tenant.close(deadline).await;
-        self.queues.flush().await;
+        self.queues.flush(deadline.max(Instant::now() + LEAVE_TIME)).await;
         let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_TIME);
         self.sockets.leave_cluster(left).await;
         tracing::info!(?drained, "stopped");

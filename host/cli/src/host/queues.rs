@@ -1,6 +1,6 @@
 //! The tasks that move a tenant's events: one relay from the outbox, one dispatcher a queue.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use pingtalk_capabilities::{documents::Outbox, events::Events};
 use pingtalk_events::{dispatcher, relay};
@@ -55,11 +55,17 @@ impl Queues {
         }
     }
 
-    /// Moves what the outbox still holds, and ends. Call it when nothing commits any more.
-    pub(crate) async fn flush(&mut self) {
+    /// Moves what the outbox still holds, and ends. Call it when nothing commits any more. What
+    /// is not moved by the deadline stays in the outbox, for the next start or another host.
+    pub(crate) async fn flush(&mut self, deadline: Instant) {
         self.stop_relay.cancel();
-        if let Some(relay) = self.relay.take() {
-            report(relay.await, "the outbox relay");
+        let Some(mut relay) = self.relay.take() else { return };
+        match tokio::time::timeout_at(deadline.into(), &mut relay).await {
+            Ok(ended) => report(ended, "the outbox relay"),
+            Err(_) => {
+                relay.abort();
+                tracing::warn!("the outbox still holds events: they go out later");
+            }
         }
     }
 }
