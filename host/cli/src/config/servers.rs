@@ -62,7 +62,7 @@ fn redis<'a>(value: &impl Fn(&str) -> Option<&'a String>) -> Result<Option<Secre
 
 /// A URL of cloud name, key and secret.
 fn cloudinary<'a>(value: &impl Fn(&str) -> Option<&'a String>) -> Result<Option<Secret>> {
-    let [cloud, key, secret] = CLOUDINARY.map(|name| value(name));
+    let [cloud, key, secret] = CLOUDINARY.map(value);
     if let (Some(cloud), Some(key), Some(secret)) = (cloud, key, secret) {
         let secret = utf8_percent_encode(secret, NON_ALPHANUMERIC);
         return Ok(Some(Secret::new(format!("cloudinary://{key}:{secret}@{cloud}"))));
