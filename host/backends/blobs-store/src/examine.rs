@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(4);
 const MAX_SKEW: Duration = Duration::from_secs(120);
 const CONTENT: &[u8] = b"written by pingtalk doctor; may be removed";
 
-/// Looks at the folder of the file backend.
+/// Looks at the data directory, where files of blobs and of every other embedded backend lie.
 pub async fn examine_files(config: &Config) -> Vec<Finding> {
     let folder = config.data_dir.clone();
     let written = tokio::task::spawn_blocking(move || {
@@ -29,9 +29,9 @@ pub async fn examine_files(config: &Config) -> Vec<Finding> {
     });
     let shown = config.data_dir.display();
     match tokio::time::timeout(LIMIT, written).await {
-        Ok(Ok(Ok(()))) => vec![Finding::fine(format!("blobs are files below {shown}"))],
+        Ok(Ok(Ok(()))) => vec![Finding::fine(format!("files can be written below {shown}"))],
         Ok(Ok(Err(error))) => vec![Finding::problem(
-            format!("blobs can't be written below {shown} ({})", error.kind()),
+            format!("files can't be written below {shown} ({})", error.kind()),
             "let the host's user create and write files there, or choose another data directory",
         )],
         Ok(Err(_)) | Err(_) => vec![Finding::problem(
