@@ -18,9 +18,10 @@ pub(crate) struct User {
     pub(crate) cookie: String,
 }
 
-/// Signs up user `number` and waits for the profile that the event makes.
+/// Signs up user `number` and waits for the profile that the event makes. The address is new each
+/// time: several servers may share one database.
 pub(crate) async fn sign_up(address: SocketAddr, number: usize) -> Result<User> {
-    let email = format!("user{number}@example.com");
+    let email = format!("user{number}-{:08x}@example.com", rand::random::<u32>());
     let body = json!({"firstName": "User", "lastName": format!("Number{number}"), "emailId": email, "password": "Str0ng!pass"});
     let (status, headers, answer) =
         call(address, Method::POST, "/auth/signup", None, &body).await?;
