@@ -1,5 +1,7 @@
 //! Every test there is, in the order that finds the commonest mistakes first.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -11,6 +13,11 @@ use crate::{
     setup,
     summary::{Part, Summary},
 };
+
+/// For building and running the Rust tests, from an empty target directory on two slow cores.
+const RUST_BOUND: Duration = Duration::from_secs(45 * 60);
+/// For the real clients: some four times what they take.
+const CLIENTS_BOUND: Duration = Duration::from_secs(40 * 60);
 
 /// What to leave out.
 #[derive(Args)]
@@ -33,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let mut part = Part::new("Rust");
         let succeeded = stream(
             servers.tell(cargo().args(["test", "--workspace", "--all-targets", "--no-fail-fast"])),
+            RUST_BOUND,
             |line| part.read(line),
         )?;
         part.end(succeeded);
@@ -59,6 +67,7 @@ fn protocol_suite(summary: &mut Summary) -> Result<()> {
         cargo()
             .args(["test", "--workspace", "--test", "protocol_socketio"])
             .env("BASE_URL", host.url()),
+        RUST_BOUND,
         |line| part.read(line),
     )?;
     part.end(succeeded);
@@ -70,6 +79,8 @@ fn protocol_suite(summary: &mut Summary) -> Result<()> {
 fn end_to_end(servers: &Servers, summary: &mut Summary) -> Result<()> {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
     setup::debian(&chromium, &["chromium"])?;
+    setup::debian("openssl", &["openssl"])?;
+    setup::debian("docker-registry", &["docker-registry"])?;
     setup::node_packages()?;
     let python = setup::python_packages()?;
     let binary = target().join("debug/pingtalk");
@@ -84,7 +95,7 @@ fn end_to_end(servers: &Servers, summary: &mut Summary) -> Result<()> {
         .current_dir(&folder)
         .env("PINGTALK_BIN", &binary)
         .env("PINGTALK_COMPILE_CACHE", &compiled);
-    let succeeded = stream(servers.tell(&mut command), |line| part.read(line))?;
+    let succeeded = stream(servers.tell(&mut command), CLIENTS_BOUND, |line| part.read(line))?;
     part.end(succeeded);
     summary.add(&part);
 
@@ -95,7 +106,7 @@ fn end_to_end(servers: &Servers, summary: &mut Summary) -> Result<()> {
         .current_dir(&folder)
         .env("PINGTALK_BIN", &binary)
         .env("PINGTALK_COMPILE_CACHE", &compiled);
-    let succeeded = stream(servers.tell(&mut command), |line| part.read(line))?;
+    let succeeded = stream(servers.tell(&mut command), CLIENTS_BOUND, |line| part.read(line))?;
     part.end(succeeded);
     summary.add(&part);
     Ok(())
