@@ -78,11 +78,12 @@ pub(crate) struct Client {
 impl Client {
     /// Reads `X-Forwarded-For` from its end, where the nearest proxy wrote, as long as the one who
     /// wrote is trusted; the first that is not is the client. What is not an address ends the walk.
-    pub(crate) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> Self {
+    /// `secure`: the peer itself came over TLS.
+    pub(crate) fn of(peer: IpAddr, secure: bool, headers: &HeaderMap, trusted: &[Cidr]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
         let peer = peer.to_canonical();
         if !is_trusted(peer) {
-            return Self { address: peer, secure: false, proxied: false };
+            return Self { address: peer, secure, proxied: false };
         }
         let mut address = peer;
         let lines: Vec<&str> =
@@ -99,7 +100,7 @@ impl Client {
             .iter()
             .next_back()
             .and_then(|value| value.to_str().ok()?.rsplit(',').next().map(str::trim))
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+            .map_or(secure, |scheme| scheme.eq_ignore_ascii_case("https"));
         Self { address, secure, proxied: true }
     }
 }
@@ -131,7 +132,7 @@ mod tests {
             headers.append(X_FORWARDED_FOR, HeaderValue::from_static(line));
         }
         let trusted: Vec<Cidr> = trusted.iter().map(|range| range.parse().unwrap()).collect();
-        Client::of(peer.parse().unwrap(), &headers, &trusted).address.to_string()
+        Client::of(peer.parse().unwrap(), false, &headers, &trusted).address.to_string()
     }
 
     #[test]

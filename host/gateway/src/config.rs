@@ -19,6 +19,8 @@ pub struct Config {
     pub body_timeout: Duration,
     /// How long a client may refuse to take any byte of a response.
     pub write_timeout: Duration,
+    /// From the first byte of a request over HTTP/2 to the last of its response.
+    pub stream_timeout: Duration,
     /// How long what a refused client still sends is read and thrown away, so that it sees its
     /// answer rather than a reset.
     pub linger_timeout: Duration,
@@ -47,6 +49,8 @@ impl Default for Config {
             body_idle_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(120),
             write_timeout: Duration::from_secs(60),
+            // A body, a handler's time or a long poll, and a slow reader.
+            stream_timeout: Duration::from_secs(300),
             linger_timeout: Duration::from_secs(3),
             drain_timeout: Duration::from_secs(20),
             max_header_bytes: 32 * 1024,

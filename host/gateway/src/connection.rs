@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -12,7 +15,7 @@ use http::HeaderValue;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -21,9 +24,10 @@ use tokio::{
 use crate::{
     errors,
     gateway::Gateway,
+    h2,
     metrics::Metrics,
     phase::{Overdue, Phase},
-    request,
+    request, tls,
     transport::Transport,
 };
 
@@ -65,6 +69,10 @@ pub(crate) struct Link {
     /// The peer as a header, for the common case that it is the client.
     pub(crate) peer_header: HeaderValue,
     pub(crate) phase: Arc<Phase>,
+    /// Requests whose response has not ended. HTTP/2 has several at once.
+    pub(crate) in_flight: AtomicU32,
+    /// The peer came over TLS.
+    pub(crate) secure: bool,
 }
 
 /// The protocol settings of all connections.
@@ -79,7 +87,7 @@ pub(crate) fn protocol(gateway: &Gateway) -> http1::Builder {
     protocol
 }
 
-/// Serves a connection until one side ends it.
+/// Serves a connection until one side ends it; over TLS after the handshake.
 pub(crate) async fn run(
     gateway: Gateway,
     protocol: Arc<http1::Builder>,
@@ -88,16 +96,54 @@ pub(crate) async fn run(
     slot: Slot,
     mut signal: watch::Receiver<Signal>,
 ) {
-    let config = Arc::clone(&gateway.config);
-    let metrics = Arc::clone(&gateway.metrics);
-    let phase = Arc::new(Phase::new());
-    let peer = peer.ip().to_canonical();
+    let tls = gateway.tls.clone();
+    let address = peer.ip().to_canonical();
     let link = Arc::new(Link {
+        peer: address,
+        peer_header: request::address_header(address),
+        phase: Arc::new(Phase::new()),
+        in_flight: AtomicU32::new(0),
+        secure: tls.is_some(),
         gateway,
-        peer,
-        peer_header: request::address_header(peer),
-        phase: Arc::clone(&phase),
     });
+    let Some(tls) = tls else {
+        return http1(link, protocol, stream, peer, slot, signal).await;
+    };
+    let handshake = timeout(link.gateway.config.header_timeout, tls.accept(stream));
+    let shaken = tokio::select! {
+        biased;
+        shaken = handshake => shaken,
+        // Who has not said yet what it wants loses nothing.
+        _ = signal.changed() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) if tls::is_h2(&stream) => {
+            h2::run(link, stream, peer, signal).await;
+            drop(slot);
+        }
+        Ok(Ok(stream)) => http1(link, protocol, stream, peer, slot, signal).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => {
+            Metrics::count(&link.gateway.metrics.overdue);
+            tracing::debug!(%peer, "a TLS handshake took too long");
+        }
+    }
+}
+
+/// Serves a connection that speaks HTTP/1.
+async fn http1<S>(
+    link: Arc<Link>,
+    protocol: Arc<http1::Builder>,
+    stream: S,
+    peer: SocketAddr,
+    slot: Slot,
+    mut signal: watch::Receiver<Signal>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let config = Arc::clone(&link.gateway.config);
+    let metrics = Arc::clone(&link.gateway.metrics);
+    let phase = Arc::clone(&link.phase);
     let transport = TokioIo::new(Transport::new(stream, Arc::clone(&phase), slot));
     let service = service_fn(move |request: Request<Incoming>| {
         let link = Arc::clone(&link);
@@ -143,7 +189,7 @@ pub(crate) async fn run(
 }
 
 /// Part of a head arrived and then no more: 408 (RFC 9110, section 15.5.9).
-async fn say_timed_out(stream: &mut TcpStream) {
+async fn say_timed_out(stream: &mut (impl AsyncWrite + Unpin)) {
     let words = errors::REQUEST_TIMEOUT.raw();
     // Whoever can't take these few bytes does not want them.
     let _ = timeout(LAST_WORDS, async {

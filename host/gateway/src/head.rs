@@ -31,7 +31,9 @@ pub(crate) fn host(parts: &Parts) -> Result<Option<&str>, Problem> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = hosts.next().map(|host| host.to_str().map_err(|_| errors::BAD_HOST));
     let host = host.transpose()?;
-    let absent_is_fine = parts.version < Version::HTTP_11;
+    // HTTP/2 has it in the target (RFC 9113, section 8.3.1).
+    let in_target = parts.version == Version::HTTP_2 && parts.uri.authority().is_some();
+    let absent_is_fine = parts.version < Version::HTTP_11 || in_target;
     if hosts.next().is_some() || (host.is_none() && !absent_is_fine) {
         return Err(errors::BAD_HOST.closing());
     }
@@ -62,10 +64,12 @@ pub(crate) fn without_port(host: &str) -> &str {
 }
 
 /// True without an `Origin` (no browser), or when it is the site's own.
-pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn same_origin(parts: &Parts) -> bool {
+    let headers = &parts.headers;
     let Some(origin) = headers.get(ORIGIN) else { return true };
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = parts.uri.authority().map(http::uri::Authority::as_str).or(host);
     match (authority, host) {
         (Some((_, authority)), Some(host)) => authority.eq_ignore_ascii_case(host),
         _ => false,

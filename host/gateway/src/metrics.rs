@@ -80,6 +80,13 @@ impl Metrics {
     }
 }
 
+/// Upper bounds of the latency histogram's buckets, in microseconds. One more bucket holds what is
+/// above the last.
+pub const LATENCY_BOUNDS: [u64; 14] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 10_000_000,
+];
+
 /// One route's figures.
 #[derive(Debug, Default)]
 pub struct RouteMetrics {
@@ -87,6 +94,8 @@ pub struct RouteMetrics {
     pub statuses: [AtomicU64; 5],
     /// Time to the response's head, summed, in microseconds.
     pub microseconds: AtomicU64,
+    /// Responses by time to their head, see [`LATENCY_BOUNDS`].
+    pub latency: [AtomicU64; LATENCY_BOUNDS.len() + 1],
 }
 
 impl RouteMetrics {
@@ -97,6 +106,10 @@ impl RouteMetrics {
         }
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.microseconds.fetch_add(took, Relaxed);
+        let bucket = LATENCY_BOUNDS.partition_point(|bound| *bound < took);
+        if let Some(counter) = self.latency.get(bucket) {
+            counter.fetch_add(1, Relaxed);
+        }
     }
 
     /// Requests answered.
@@ -112,6 +125,7 @@ pub(crate) struct InFlight(Arc<Link>);
 impl InFlight {
     pub(crate) fn new(link: Arc<Link>) -> Self {
         link.gateway.metrics.in_flight.fetch_add(1, Relaxed);
+        link.in_flight.fetch_add(1, Relaxed);
         Self(link)
     }
 }
@@ -119,6 +133,23 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.gateway.metrics.in_flight.fetch_sub(1, Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
         self.0.phase.handed_over();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_counts_in_the_first_bucket_that_holds_it() {
+        let metrics = RouteMetrics::default();
+        for micros in [0, 250, 251, 10_000_000, 10_000_001] {
+            metrics.record(StatusCode::OK, Duration::from_micros(micros));
+        }
+        let buckets: Vec<u64> = metrics.latency.iter().map(|bucket| bucket.load(Relaxed)).collect();
+        assert_eq!(buckets, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(metrics.requests(), 5);
     }
 }

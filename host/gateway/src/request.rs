@@ -8,15 +8,15 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST},
     request::Parts,
 };
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use pingtalk_capabilities::calls::{Body, CallContext};
-use tokio::time::timeout_at;
+use pingtalk_capabilities::calls::{Body, CallContext, CallError};
+use tokio::time::{timeout, timeout_at};
 
 use crate::{
     body::{BodyBounds, Outgoing, RequestBody},
@@ -28,7 +28,7 @@ use crate::{
     path,
     request_id::{RequestId, X_REQUEST_ID},
     shared_limit::Verdict,
-    site::{Route, RouteKind, Site},
+    site::{Found, Route, RouteKind, Site},
 };
 
 const HEALTHY: Bytes = Bytes::from_static(b"API Gateway is healthy");
@@ -36,6 +36,8 @@ const HEALTHY: Bytes = Bytes::from_static(b"API Gateway is healthy");
 const LOG: &str = "pingtalk::access";
 /// A handler ends its calls at their deadline itself; this is for one that does not.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a request waits for its tenant to be opened.
+const WAKE_TIME: Duration = Duration::from_secs(20);
 
 /// The value of the header that tells a handler who asks.
 pub(crate) fn address_header(address: IpAddr) -> HeaderValue {
@@ -50,7 +52,8 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
     let in_flight = InFlight::new(Arc::clone(&link));
     let gateway = &link.gateway;
     let (parts, incoming) = request.into_parts();
-    let client = Client::of(link.peer, &parts.headers, &gateway.config.trusted_proxies);
+    let trusted = &gateway.config.trusted_proxies;
+    let client = Client::of(link.peer, link.secure, &parts.headers, trusted);
     let id = client
         .proxied
         .then(|| RequestId::from_proxy(&parts.headers))
@@ -61,7 +64,7 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
 
     let call = Call { link: &link, client, id: &id, id_header: &id_header, started };
     let body = call.body(incoming);
-    let found = call.site(&parts);
+    let found = call.site(&parts).await;
     let site = found.as_deref().ok();
     let origin = site.and_then(|site| site.cors().allowed(&parts.headers));
     let route = site.and_then(|site| site.find(uri.path()));
@@ -103,11 +106,11 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
     }
     // Neither the query nor any header: they may hold secrets.
     let (path, status, ms) = (uri.path(), status.as_u16(), took.as_millis());
-    let (id, client) = (id.as_str(), client.address);
+    let (id, client, tenant) = (id.as_str(), client.address, site.map_or("", Site::name));
     if status >= 500 {
-        tracing::warn!(target: LOG, %method, path, status, ms, request_id = id, %client, "answered");
+        tracing::warn!(target: LOG, tenant, %method, path, status, ms, request_id = id, %client, "answered");
     } else {
-        tracing::debug!(target: LOG, %method, path, status, ms, request_id = id, %client, "answered");
+        tracing::debug!(target: LOG, tenant, %method, path, status, ms, request_id = id, %client, "answered");
     }
     response
 }
@@ -146,7 +149,7 @@ impl Call<'_> {
     }
 
     /// Checks the head, and finds whose it is.
-    fn site(&self, parts: &Parts) -> Result<Arc<Site>, Problem> {
+    async fn site(&self, parts: &Parts) -> Result<Arc<Site>, Problem> {
         if parts.method == Method::CONNECT {
             return Err(errors::METHOD_NOT_ALLOWED.closing());
         }
@@ -155,7 +158,14 @@ impl Call<'_> {
             return Err(errors::URI_TOO_LONG.closing());
         }
         let host = head::host(parts)?;
-        self.link.gateway.sites.site(host.map(head::without_port)).ok_or(errors::UNKNOWN_HOST)
+        match self.link.gateway.sites.site(host.map(head::without_port)) {
+            Found::Here(site) => Ok(site),
+            Found::Waking(site) => match timeout(WAKE_TIME, site).await {
+                Ok(opened) => opened.map_err(Problem::from),
+                Err(_) => Err(CallError::DeadlineExceeded.into()),
+            },
+            Found::Nowhere => Err(errors::UNKNOWN_HOST),
+        }
     }
 
     /// What becomes of a request that reached a site: an answer of the gateway's own, or a route
@@ -183,6 +193,9 @@ impl Call<'_> {
         if parts.method == Method::TRACE {
             return Err(errors::METHOD_NOT_ALLOWED);
         }
+        if let Err(wait) = site.take() {
+            return Err(self.too_many(wait));
+        }
         let route = route.ok_or(errors::NOT_FOUND)?;
         if route.kind != RouteKind::Files
             && let Some(response) = site.cors().preflight(&parts.method, known_origin)
@@ -194,7 +207,7 @@ impl Call<'_> {
         {
             return Err(self.too_many(wait));
         }
-        if route.kind == RouteKind::Sockets && !known_origin && !head::same_origin(&parts.headers) {
+        if route.kind == RouteKind::Sockets && !known_origin && !head::same_origin(parts) {
             return Err(errors::ORIGIN_NOT_ALLOWED);
         }
         Ok(Decision::HandOver(route))
@@ -250,6 +263,9 @@ impl Call<'_> {
         let absolute_host = head::absolute_host(&parts.uri);
         parts.uri = path::origin_form(&parts.uri, route.stripped()).ok_or(errors::BAD_PATH)?;
         headers::clean_request(&mut parts.headers, sockets);
+        if parts.version == Version::HTTP_2 {
+            headers::join_cookies(&mut parts.headers);
+        }
         if let Some(length) = length {
             parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         }

@@ -1,8 +1,14 @@
 //! What a host name serves: a table of routes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use pingtalk_capabilities::calls::HttpHandler;
+use pingtalk_capabilities::calls::{CallError, HttpHandler};
 
 use crate::{cors::CorsPolicy, metrics::RouteMetrics, path, rate_limit::RateLimit};
 
@@ -49,6 +55,8 @@ pub enum RouteKind {
 pub struct Route {
     /// For logs and counters.
     pub name: Arc<str>,
+    /// The component behind it, for counters; none for files and sockets.
+    pub component: Option<Arc<str>>,
     /// Which paths.
     pub matches: Match,
     /// What answers. [`pingtalk_capabilities::calls::CallError::NotExported`] becomes 404.
@@ -77,6 +85,7 @@ impl Route {
         };
         Self {
             name,
+            component: None,
             matches,
             handler,
             kind,
@@ -126,9 +135,13 @@ impl Route {
 /// What one host name serves. Immutable: a change makes a new one.
 #[derive(Default)]
 pub struct Site {
+    /// Whose it is, for the access log.
+    name: Arc<str>,
     routes: Vec<Route>,
     health: bool,
     cors: CorsPolicy,
+    /// Over all its clients and routes.
+    limit: Option<RateLimit>,
 }
 
 impl Site {
@@ -136,7 +149,20 @@ impl Site {
     #[must_use]
     pub fn new(mut routes: Vec<Route>) -> Self {
         routes.sort_by_key(|route| std::cmp::Reverse(route.matches.rank()));
-        Self { routes, health: false, cors: CorsPolicy::default() }
+        Self { routes, ..Self::default() }
+    }
+
+    /// Names whose it is, for the access log.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = Arc::from(name);
+        self
+    }
+
+    /// Whose it is; empty when nobody said.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Answers `/health`, whatever the method, with 200 and `API Gateway is healthy`.
@@ -151,6 +177,19 @@ impl Site {
     pub fn with_cors(mut self, cors: CorsPolicy) -> Self {
         self.cors = cors;
         self
+    }
+
+    /// Bounds the requests of all its clients together. Over it: 429.
+    #[must_use]
+    pub fn with_limit(mut self, limit: RateLimit) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Takes a request into the common bound, or says how long to wait.
+    pub(crate) fn take(&self) -> Result<(), Duration> {
+        // One bucket, whoever asks.
+        self.limit.as_ref().map_or(Ok(()), |limit| limit.take(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
     /// The routes, in the order in which they are tried.
@@ -172,17 +211,30 @@ impl Site {
     }
 }
 
+/// Opens a site.
+pub type Waking = Pin<Box<dyn Future<Output = Result<Arc<Site>, CallError>> + Send>>;
+
+/// Whose a host name is.
+pub enum Found {
+    /// Its site.
+    Here(Arc<Site>),
+    /// Its site has to be opened first; the request waits for it, within bounds.
+    Waking(Waking),
+    /// Nobody's: 421.
+    Nowhere,
+}
+
 /// Finds the site of a host name. Called for each request, so it should only look something up.
 pub trait Sites: Send + Sync {
-    /// The site of a name (as sent, without the port), or of a request without one. None: 421.
-    fn site(&self, host: Option<&str>) -> Option<Arc<Site>>;
+    /// The site of a name (as sent, without the port), or of a request without one.
+    fn site(&self, host: Option<&str>) -> Found;
 }
 
 /// One site for every host name.
 pub struct OneSite(pub Arc<Site>);
 
 impl Sites for OneSite {
-    fn site(&self, _host: Option<&str>) -> Option<Arc<Site>> {
-        Some(Arc::clone(&self.0))
+    fn site(&self, _host: Option<&str>) -> Found {
+        Found::Here(Arc::clone(&self.0))
     }
 }

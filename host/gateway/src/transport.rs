@@ -16,18 +16,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{connection::Slot, errors, phase::Phase};
 
 /// The most that is thrown away after a refusal.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
-pub(crate) struct Transport {
-    stream: TcpStream,
+pub(crate) struct Transport<S> {
+    stream: S,
     phase: Arc<Phase>,
     /// An error response of ours, and how much of it was written.
     own: Option<(Vec<u8>, usize)>,
@@ -37,13 +34,13 @@ pub(crate) struct Transport {
     _slot: Slot,
 }
 
-impl Transport {
-    pub(crate) fn new(stream: TcpStream, phase: Arc<Phase>, slot: Slot) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+    pub(crate) fn new(stream: S, phase: Arc<Phase>, slot: Slot) -> Self {
         Self { stream, phase, own: None, shut: false, lingered: 0, _slot: slot }
     }
 
     /// The socket itself, when hyper is done with it.
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+    pub(crate) fn stream(&mut self) -> &mut S {
         &mut self.stream
     }
 
@@ -96,7 +93,7 @@ impl Transport {
     }
 }
 
-impl AsyncRead for Transport {
+impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -111,7 +108,7 @@ impl AsyncRead for Transport {
     }
 }
 
-impl AsyncWrite for Transport {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -146,7 +143,8 @@ impl AsyncWrite for Transport {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_own(cx))?;
-        // A TCP stream has no buffer of its own to flush.
+        // TLS has a buffer of its own; a TCP stream has none.
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.phase.flushed();
         Poll::Ready(Ok(()))
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pingtalk_gateway::{Config, Gateway, Route, Site, Sites};
+use pingtalk_capabilities::calls::CallError;
+use pingtalk_gateway::{Config, Found, Gateway, Route, Site, Sites};
 
 use crate::support::{Front, echo, says};
 
@@ -81,8 +82,21 @@ async fn dot_segments_are_refused_rather_than_resolved() {
 struct ByName(Arc<Site>);
 
 impl Sites for ByName {
-    fn site(&self, host: Option<&str>) -> Option<Arc<Site>> {
-        (host == Some("shop.example")).then(|| Arc::clone(&self.0))
+    fn site(&self, host: Option<&str>) -> Found {
+        match host {
+            Some("shop.example") => Found::Here(Arc::clone(&self.0)),
+            Some("asleep.example") => {
+                let site = Arc::clone(&self.0);
+                Found::Waking(Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    Ok(site)
+                }))
+            }
+            Some("broken.example") => {
+                Found::Waking(Box::pin(async { Err(CallError::ShuttingDown) }))
+            }
+            _ => Found::Nowhere,
+        }
     }
 }
 
@@ -99,6 +113,10 @@ async fn a_host_name_finds_its_site() {
     assert_eq!(absolute.status, 200, "the target's authority wins");
     let other = ask("GET / HTTP/1.1\r\nhost: other\r\n").await;
     assert_eq!((other.status, other.message().as_str()), (421, "Unknown host"));
+    let asleep = ask("GET / HTTP/1.1\r\nhost: asleep.example\r\n").await;
+    assert_eq!((asleep.status, asleep.body.as_str()), (200, "shop"), "it waits for its tenant");
+    let broken = ask("GET / HTTP/1.1\r\nhost: broken.example\r\n").await;
+    assert_eq!(broken.status, 503);
 }
 
 #[tokio::test]
