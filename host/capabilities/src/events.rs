@@ -120,6 +120,9 @@ pub trait Events: Send + Sync {
     /// Events waiting, in flight included.
     async fn depth(&self, queue: &str) -> Result<u64, EventError>;
 
+    /// How many dead letters a queue has. Cheap enough to be asked every few seconds.
+    async fn dead_letter_count(&self, queue: &str) -> Result<u64, EventError>;
+
     /// The oldest dead letters of a queue.
     async fn dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<DeadLetter>, EventError>;
 

@@ -13,6 +13,9 @@ pub struct TenantId(Arc<str>);
 #[error("`{0}` can't name a tenant: use 1 to 40 of a-z, 0-9 and -, starting with a letter")]
 pub struct InvalidTenantId(String);
 
+/// The hosts' own namespace.
+const CONTROL: &str = "pingtalk-control";
+
 impl TenantId {
     /// The tenant without a prefix, whose data lie where the original PingTalk's do.
     #[must_use]
@@ -20,15 +23,22 @@ impl TenantId {
         Self(Arc::from("default"))
     }
 
+    /// Where hosts keep what they know of tenants: a namespace that no tenant can have.
+    #[must_use]
+    pub fn control() -> Self {
+        Self(Arc::from(CONTROL))
+    }
+
     /// Checks and takes a name.
     ///
     /// # Errors
-    /// When a character or the length is not allowed.
+    /// When a character or the length is not allowed, or the name is the hosts' own.
     pub fn new(name: &str) -> Result<Self, InvalidTenantId> {
         let letters = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let ok = name.len() <= 40
             && name.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-            && name.bytes().all(letters);
+            && name.bytes().all(letters)
+            && name != CONTROL;
         if ok { Ok(Self(Arc::from(name))) } else { Err(InvalidTenantId(name.to_owned())) }
     }
 

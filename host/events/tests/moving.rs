@@ -100,6 +100,10 @@ impl Events for Shared {
         Ok(self.0.waiting.lock().unwrap().len() as u64)
     }
 
+    async fn dead_letter_count(&self, _: &str) -> Result<u64, EventError> {
+        Ok(0)
+    }
+
     async fn dead_letters(&self, _: &str, _: usize) -> Result<Vec<DeadLetter>, EventError> {
         Ok(Vec::new())
     }

@@ -160,6 +160,11 @@ impl Events for Handle {
         Ok(self.core.depth(&route.queue, lane).await?)
     }
 
+    async fn dead_letter_count(&self, queue: &str) -> Result<u64, EventError> {
+        let queue = &self.queue(queue)?.route.queue;
+        Ok(self.core.dead_count(queue).await?)
+    }
+
     async fn dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<DeadLetter>, EventError> {
         let queue = &self.queue(queue)?.route.queue;
         self.topology.ensure().await?;

@@ -116,4 +116,9 @@ impl Core {
         }
         Ok(depth)
     }
+
+    /// Dead letters of a queue. While somebody looks at them the broker counts fewer.
+    pub(crate) async fn dead_count(&self, queue: &Declared) -> Result<u64, Error> {
+        Ok(Desk::new(&self.sending).ready(&queue.dead()).await?.unwrap_or(0))
+    }
 }

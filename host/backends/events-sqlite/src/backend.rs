@@ -98,6 +98,11 @@ impl Events for Handle {
         Ok(self.core.call(0, move |connection| table::depth(connection, number)).await?)
     }
 
+    async fn dead_letter_count(&self, queue: &str) -> Result<u64, EventError> {
+        let number = self.queue(queue)?.number;
+        Ok(self.core.call(0, move |connection| table::dead_count(connection, number)).await?)
+    }
+
     async fn dead_letters(&self, queue: &str, limit: usize) -> Result<Vec<DeadLetter>, EventError> {
         let queue = self.queue(queue)?;
         let list = move |connection: &rusqlite::Connection| {

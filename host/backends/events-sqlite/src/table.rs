@@ -221,6 +221,14 @@ pub(crate) fn depth(connection: &Connection, queue: i64) -> Result<u64, Error> {
     Ok(depth.unsigned_abs())
 }
 
+/// How many dead letters a queue has.
+pub(crate) fn dead_count(connection: &Connection, queue: i64) -> Result<u64, Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT count(*) FROM events WHERE state = 2 AND queue = ?1")?;
+    let dead: i64 = statement.query_row([queue], |row| row.get(0))?;
+    Ok(dead.unsigned_abs())
+}
+
 /// The oldest dead letters of a queue.
 pub(crate) fn dead(
     connection: &Connection,
