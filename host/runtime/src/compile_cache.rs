@@ -142,6 +142,18 @@ fn key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     Ok(key)
 }
 
+/// A digest from its hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Option<Digest> {
+    let mut digest = Digest::default();
+    if text.len() != digest.len() * 2 {
+        return None;
+    }
+    for (byte, digits) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -151,6 +151,18 @@ impl Component {
         Self { name: name.into(), digest: hex(&digest).into(), imports, exports, serves, compiled }
     }
 
+    /// The same code under another name.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            digest: Arc::clone(&self.digest),
+            imports: self.imports.clone(),
+            exports: self.exports.clone(),
+            serves: self.serves,
+            compiled: self.compiled.clone(),
+        }
+    }
+
     pub(crate) fn compiled(&self) -> &wasmtime::component::Component {
         &self.compiled
     }

@@ -19,6 +19,9 @@ pub(crate) struct Counters {
     pub(crate) moved: AtomicU64,
     pub(crate) started: AtomicU64,
     pub(crate) killed: AtomicU64,
+    pub(crate) host_calls: AtomicU64,
+    /// In nanoseconds.
+    pub(crate) throttled: AtomicU64,
     /// CPU time of instances that are gone, in nanoseconds.
     pub(crate) busy: AtomicU64,
 }
@@ -41,6 +44,8 @@ impl Counters {
         stats.moved += read(&self.moved);
         stats.started += read(&self.started);
         stats.killed += read(&self.killed);
+        stats.host_calls += read(&self.host_calls);
+        stats.throttled += Duration::from_nanos(read(&self.throttled));
         stats.busy += Duration::from_nanos(read(&self.busy));
     }
 }

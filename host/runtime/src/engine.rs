@@ -3,7 +3,6 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wasmtime::{
     Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, component::Linker,
@@ -11,8 +10,8 @@ use wasmtime::{
 
 use crate::{
     compile_cache::CompileCache,
-    component::{Component, LoadError, Progress},
     glue, http,
+    load::Loaded,
     pool::Pool,
     state::State,
     watchdog::{self, Pools},
@@ -22,6 +21,9 @@ use crate::{
 const HOST_STACK_BYTES: usize = 512 * 1024;
 /// Memory that a freed slot keeps mapped, so that the next instance needs not fault it in again.
 const KEEP_RESIDENT_BYTES: usize = 1024 * 1024;
+/// Slots that stay prepared for the component that used them last. Each keeps that component's code
+/// alive: with wasmtime's default of 100 the code of a hundred earlier releases would stay.
+const WARM_SLOTS: u32 = 16;
 /// A component is an instance of several modules: its own, libraries, adapters.
 const MODULES_PER_COMPONENT: u32 = 4;
 
@@ -71,11 +73,12 @@ pub enum EngineError {
 
 /// Compiles components and keeps what all instances share.
 pub struct Engine {
-    config: EngineConfig,
-    wasmtime: wasmtime::Engine,
+    pub(crate) config: EngineConfig,
+    pub(crate) wasmtime: wasmtime::Engine,
     linker: Linker<State>,
-    cache: Option<Arc<CompileCache>>,
-    compilations: Arc<Semaphore>,
+    pub(crate) cache: Option<Arc<CompileCache>>,
+    pub(crate) loaded: Loaded,
+    pub(crate) compilations: Arc<Semaphore>,
     pools: Arc<Pools>,
 }
 
@@ -110,6 +113,7 @@ fn configure(config: &EngineConfig, pooling: bool) -> Config {
             .max_component_instance_size(10 * 1024 * 1024)
             .table_elements(100_000)
             .max_memory_size(config.max_memory_bytes)
+            .max_unused_warm_slots(WARM_SLOTS)
             .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
             .table_keep_resident(64 * 1024)
             .async_stack_keep_resident(64 * 1024)
@@ -162,63 +166,8 @@ impl Engine {
         let pools = Arc::new(Pools::default());
         watchdog::start(&wasmtime, &pools).map_err(|error| unsupported(error.to_string()))?;
         let compilations = Arc::new(Semaphore::new(config.compilations.max(1)));
-        Ok(Arc::new(Self { config, wasmtime, linker, cache, compilations, pools }))
-    }
-
-    /// Compiles a component, or takes it from the cache. The work is done on a thread of its own.
-    ///
-    /// # Errors
-    /// When the component is too large or does not compile.
-    pub async fn load(
-        self: &Arc<Self>,
-        name: &str,
-        bytes: Bytes,
-        progress: &(dyn Fn(Progress) + Send + Sync),
-    ) -> Result<Arc<Component>, LoadError> {
-        let (size, limit) = (bytes.len() as u64, self.config.max_component_bytes);
-        if size > limit {
-            return Err(LoadError::TooLarge { name: name.into(), size, limit });
-        }
-        let invalid =
-            |reason: String| LoadError::Invalid { name: name.into(), reason: reason.into() };
-        let digest = blocking({
-            let bytes = bytes.clone();
-            move || crate::compile_cache::digest(&bytes)
-        })
-        .await
-        .map_err(invalid)?;
-        if let Some(cache) = &self.cache {
-            let (cache, engine) = (Arc::clone(cache), self.wasmtime.clone());
-            let cached = blocking(move || cache.get(&engine, &digest)).await.map_err(invalid)?;
-            if let Some(compiled) = cached {
-                progress(Progress::Cached);
-                let component = Component::new(name, digest, compiled);
-                progress(Progress::Loaded);
-                return Ok(Arc::new(component));
-            }
-        }
-        progress(Progress::Compiling);
-        let permit = Arc::clone(&self.compilations)
-            .acquire_owned()
-            .await
-            .map_err(|error| invalid(error.to_string()))?;
-        let (cache, engine) = (self.cache.clone(), self.wasmtime.clone());
-        let compiled = blocking(move || {
-            // Held by the work, not by the caller, who may have given up.
-            let _permit = permit;
-            let compiled = wasmtime::component::Component::new(&engine, &bytes)
-                .map_err(|error| format!("{error:#}"))?;
-            if let Some(cache) = cache {
-                cache.put(&digest, &compiled);
-            }
-            Ok::<_, String>(compiled)
-        })
-        .await
-        .map_err(invalid)?
-        .map_err(invalid)?;
-        let component = Component::new(name, digest, compiled);
-        progress(Progress::Loaded);
-        Ok(Arc::new(component))
+        let loaded = Loaded::default();
+        Ok(Arc::new(Self { config, wasmtime, linker, cache, loaded, compilations, pools }))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -241,11 +190,4 @@ impl Engine {
     pub(crate) fn watch(&self, pool: &Arc<Pool>) {
         self.pools.add(pool);
     }
-}
-
-/// Does slow work away from the serving threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())
 }

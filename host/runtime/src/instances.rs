@@ -59,6 +59,10 @@ pub struct Stats {
     pub started: u64,
     /// Instances dropped because of a trap or an overrun.
     pub killed: u64,
+    /// Calls of the host's capabilities.
+    pub host_calls: u64,
+    /// How long instances had to wait because their tenant had used its CPU time.
+    pub throttled: Duration,
     /// Linear memory of the live instances, in bytes.
     pub memory_bytes: u64,
     /// CPU time of all instances so far.
@@ -110,12 +114,11 @@ impl Instances {
         };
         let linked = engine.linker().instantiate_pre(component.compiled()).map_err(unlinkable)?;
         let exports = Exports::new(linked, component.serves()).map_err(unlinkable)?;
-        let outbound = Outbound::new(capabilities.outbound.clone()).map_err(|error| {
-            LoadError::InvalidGrant {
+        let outbound = Outbound::new(capabilities.outbound.clone(), Arc::clone(&limits.quota))
+            .map_err(|error| LoadError::InvalidGrant {
                 name: component.name().into(),
                 reason: error.to_string().into(),
-            }
-        })?;
+            })?;
         let engine_of_pool = Arc::clone(engine);
         let pool =
             Pool::new(engine_of_pool, component, exports, names, capabilities, outbound, limits);

@@ -1,7 +1,9 @@
 //! How much one component may use. Every bound is on by default; exceeding one ends that call or
 //! that instance with a clear error.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use crate::quota::Quota;
 
 /// The bounds of one [`crate::Instances`].
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Limits {
     pub random_bytes: u64,
     /// Most bytes of one set of headers (in memory), and of a response's headers.
     pub header_bytes: usize,
+    /// What its tenant may use in all.
+    pub quota: Arc<Quota>,
 }
 
 impl Default for Limits {
@@ -53,6 +57,7 @@ impl Default for Limits {
             handles: 10_000,
             random_bytes: 1024 * 1024,
             header_bytes: 64 * 1024,
+            quota: Arc::default(),
         }
     }
 }

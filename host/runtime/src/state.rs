@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use wasmtime::{
@@ -14,12 +14,16 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    capabilities::Capabilities, control::Control, http::Hooks, pool::Pool, stdio, ticket::Ticket,
+    capabilities::Capabilities, control::Control, counters::count, http::Hooks, pool::Pool,
+    quota::Quota, stdio, ticket::Ticket,
 };
 
 /// How long an overdue call may still compute, in ticks: its import may just have told it that the
 /// deadline passed, and a guest that then ends by itself spares the other calls.
 const OVERDUE_TICKS: u64 = 10;
+
+/// A pause that a timer can keep.
+pub(crate) const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 /// The `T` of every store.
 pub(crate) struct State {
@@ -49,6 +53,8 @@ impl HasData for Host {
 pub(crate) struct Import {
     pub(crate) pool: Arc<Pool>,
     pub(crate) deadline: Instant,
+    /// How long the tenant has to wait for having called so often.
+    pause: Duration,
 }
 
 impl Import {
@@ -59,6 +65,12 @@ impl Import {
         late: impl FnOnce() -> E,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        let answer = async {
+            if self.pause >= LEAST_PAUSE {
+                tokio::time::sleep(self.pause).await;
+            }
+            answer.await
+        };
         match tokio::time::timeout_at(self.deadline.into(), answer).await {
             Ok(answer) => answer,
             Err(_) => Err(late()),
@@ -85,7 +97,9 @@ pub(crate) fn import(accessor: &Accessor<State, Host>) -> wasmtime::Result<Impor
             // Work that goes on after its call was answered.
             None => Instant::now() + pool.limits.wall_time,
         };
-        Ok(Import { pool, deadline })
+        count(&pool.counters(state.control.core).host_calls, 1);
+        let pause = pool.limits.quota.host_calls.take(1);
+        Ok(Import { pool, deadline, pause })
     })
 }
 
@@ -107,6 +121,7 @@ impl State {
             memory: MemoryLimiter::new(
                 pool.limits.memory_bytes,
                 pool.limits.table_elements,
+                Arc::clone(&pool.limits.quota),
                 &control,
             ),
             hooks: Hooks::new(Arc::clone(&pool.outbound)),
@@ -182,17 +197,27 @@ pub(crate) struct MemoryLimiter {
     memory_limit: usize,
     elements: usize,
     element_limit: usize,
+    /// The account of the whole tenant.
+    quota: Arc<Quota>,
+    tenant_full: bool,
     refused: Option<Arc<str>>,
 }
 
 impl MemoryLimiter {
-    fn new(memory_limit: usize, element_limit: usize, control: &Arc<Control>) -> Self {
+    fn new(
+        memory_limit: usize,
+        element_limit: usize,
+        quota: Arc<Quota>,
+        control: &Arc<Control>,
+    ) -> Self {
         Self {
             control: Arc::clone(control),
             memory: 0,
             memory_limit,
             elements: 0,
             element_limit,
+            quota,
+            tenant_full: false,
             refused: None,
         }
     }
@@ -202,9 +227,20 @@ impl MemoryLimiter {
         self.memory
     }
 
+    /// True when the tenant had no memory left, whatever this instance used of it.
+    pub(crate) fn tenant_full(&self) -> bool {
+        self.tenant_full
+    }
+
     /// The limit that was hit last, in words.
     pub(crate) fn refused(&self) -> Option<Arc<str>> {
         self.refused.clone()
+    }
+}
+
+impl Drop for MemoryLimiter {
+    fn drop(&mut self) {
+        self.quota.memory.give_back(self.memory as u64);
     }
 }
 
@@ -219,6 +255,14 @@ impl ResourceLimiter for MemoryLimiter {
         if total > self.memory_limit {
             let limit = self.memory_limit;
             self.refused = Some(format!("it wanted more than its {limit} bytes of memory").into());
+            return Ok(false);
+        }
+        let more = total.saturating_sub(self.memory) as u64;
+        if !self.quota.memory.take(more) {
+            let limit = self.quota.memory.limit();
+            self.tenant_full = true;
+            self.refused =
+                Some(format!("its tenant wanted more than {limit} bytes of memory").into());
             return Ok(false);
         }
         self.memory = total;

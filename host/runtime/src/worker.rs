@@ -6,17 +6,18 @@
 //! can be cancelled, and a future inside the store isn't polled while guest code runs.
 
 use std::{
-    future::poll_fn,
-    pin::pin,
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::time::Sleep;
 use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, component::Accessor};
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     counters::count,
     exports::Guest,
     pool::Pool,
-    state::{self, State},
+    state::{self, LEAST_PAUSE, State},
     ticket::{Ended, Ticket},
 };
 
@@ -33,6 +34,9 @@ use crate::{
 const LARGE_STORE_BYTES: usize = 4 * 1024 * 1024;
 /// How many calls an instance may take before its thread's other work gets a turn.
 const CALLS_A_TURN: usize = 16;
+
+/// CPU time that is paid for at once, in nanoseconds: the account is shared by all cores.
+const PAYMENT_NANOS: u64 = 100_000;
 
 /// Why an instance ended although it could have gone on.
 struct Broken {
@@ -102,14 +106,14 @@ fn prepare(pool: &Arc<Pool>, control: &Arc<Control>) -> Store<State> {
 
 struct StartFailure {
     reason: Arc<str>,
-    /// The machine is full; the component is not to blame.
+    /// The machine or the tenant is full; the component is not to blame.
     full: bool,
 }
 
 impl StartFailure {
     fn new(store: &mut Store<State>, error: &wasmtime::Error) -> Self {
-        let full = error.is::<PoolConcurrencyLimitError>();
         let state = store.data_mut();
+        let full = error.is::<PoolConcurrencyLimitError>() || state.memory.tenant_full();
         let reason = state
             .take_guilty()
             .map(|(_, reason)| reason)
@@ -251,16 +255,21 @@ async fn serve(
             outcome
         };
         let mut inside = pin!(store.run_concurrent(inside));
+        let mut meter = Meter::new(pool, control.core);
         poll_fn(|cx| {
             control.waker.register(cx.waker());
             for _ in 0..CALLS_A_TURN {
                 if let Some(reason) = control.killed() {
                     return Poll::Ready(Err(reason));
                 }
+                if meter.poll_paid(cx).is_pending() {
+                    return Poll::Pending;
+                }
                 let begun = Instant::now();
                 let poll = inside.as_mut().poll(cx);
                 let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 count(&control.busy, nanos);
+                meter.add(nanos);
                 if let Poll::Ready(outcome) = poll {
                     return Poll::Ready(Ok(outcome.and_then(|outcome| outcome)));
                 }
@@ -280,6 +289,42 @@ async fn serve(
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(blame(store, control, suspect.into_inner(), &error)),
         Err(killed) => Err(Broken { guilty: None, reason: killed.into() }),
+    }
+}
+
+/// CPU time that one instance used, and pays for from its tenant's account before it uses more.
+struct Meter<'a> {
+    pool: &'a Pool,
+    core: usize,
+    unpaid: u64,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'a> Meter<'a> {
+    fn new(pool: &'a Pool, core: usize) -> Self {
+        Self { pool, core, unpaid: 0, pause: None }
+    }
+
+    fn add(&mut self, nanos: u64) {
+        self.unpaid += nanos;
+        if self.unpaid < PAYMENT_NANOS {
+            return;
+        }
+        let wait = self.pool.limits.quota.cpu.take(std::mem::take(&mut self.unpaid));
+        if wait >= LEAST_PAUSE {
+            let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+            count(&self.pool.counters(self.core).throttled, nanos);
+            self.pause = Some(Box::pin(tokio::time::sleep(wait)));
+        }
+    }
+
+    /// Ready when the tenant may compute.
+    fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
     }
 }
 

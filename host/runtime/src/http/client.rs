@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep, timeout_at},
+    time::{Instant, Sleep, sleep_until, timeout_at},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, io::TokioIo};
 
@@ -24,7 +24,7 @@ use super::{
     connect::{self, Connection},
     grant::{Grants, InvalidGrant},
 };
-use crate::capabilities::OutboundPolicy;
+use crate::{capabilities::OutboundPolicy, quota::Quota};
 
 /// Largest head of a response, in bytes (hyper's least is 8 KiB).
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -38,13 +38,17 @@ pub(crate) struct Outbound {
     policy: OutboundPolicy,
     grants: Grants,
     slots: Arc<Semaphore>,
+    quota: Arc<Quota>,
 }
 
 impl Outbound {
-    pub(crate) fn new(policy: OutboundPolicy) -> Result<Arc<Self>, InvalidGrant> {
+    pub(crate) fn new(
+        policy: OutboundPolicy,
+        quota: Arc<Quota>,
+    ) -> Result<Arc<Self>, InvalidGrant> {
         let grants = Grants::new(&policy.hosts)?;
         let slots = Arc::new(Semaphore::new(policy.concurrency.min(Semaphore::MAX_PERMITS)));
-        Ok(Arc::new(Self { policy, grants, slots }))
+        Ok(Arc::new(Self { policy, grants, slots, quota }))
     }
 }
 
@@ -64,6 +68,11 @@ pub(super) async fn send(
     };
 
     let connect_by = latest(policy.connect_timeout, options.connect_timeout);
+    let turn = Instant::now() + outbound.quota.outbound.take(1);
+    if turn > connect_by {
+        return Err(Error::ConnectionLimitReached);
+    }
+    sleep_until(turn).await;
     let slot = timeout_at(connect_by, Arc::clone(&outbound.slots).acquire_owned())
         .await
         .map_err(|_| Error::ConnectionLimitReached)?

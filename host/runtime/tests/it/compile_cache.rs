@@ -61,6 +61,26 @@ async fn a_component_is_compiled_once() {
 }
 
 #[tokio::test]
+async fn code_in_memory_is_shared_and_goes_with_its_last_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(dir.path());
+    let load = async |name: &str| engine.load(name, guests::read("hello"), &|_| {}).await.unwrap();
+    let one = load("hello").await;
+    assert!(Arc::ptr_eq(&one, &load("hello").await));
+    let digest = one.digest().to_owned();
+    assert!(Arc::ptr_eq(&one, &engine.recall("hello", &digest).await.unwrap()));
+    // No file is needed for what is in memory; another name makes no other code.
+    fs::remove_file(compiled(dir.path())).unwrap();
+    let other = engine.recall("greeter", &digest).await.unwrap();
+    assert_eq!((other.name(), other.digest()), ("greeter", &*digest));
+    drop((one, other));
+    assert!(engine.recall("hello", &digest).await.is_none(), "neither in memory nor compiled");
+    for wrong in ["", "zz", &"g".repeat(64)] {
+        assert!(engine.recall("hello", wrong).await.is_none(), "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_ours_is_not_loaded() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(load(dir.path()).await, COMPILED);

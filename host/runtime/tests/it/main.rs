@@ -8,5 +8,6 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod outbound;
+mod quota;
 mod sockets_and_events;
 mod support;

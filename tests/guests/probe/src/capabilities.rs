@@ -26,12 +26,21 @@ pub async fn call(path: &str, argument: &str) -> Option<String> {
         }
         "/cache-increment" => format!("{:?}", cache::increment(argument.to_owned(), 2, 9).await),
         "/cache-delete" => format!("{:?}", cache::delete(vec![argument.to_owned()]).await),
+        "/cache-flood" => {
+            let calls: u64 = argument.parse().unwrap_or_default();
+            let mut answered = 0;
+            for _ in 0..calls {
+                answered += u64::from(cache::get("flood:1".to_owned()).await.is_ok());
+            }
+            format!("{answered} of {calls}")
+        }
         "/cache-twice" => {
             let (a, b) = (cache::get("a".to_owned()).await, cache::get("b".to_owned()).await);
             format!("{a:?} {b:?}")
         }
         "/find-one" => find_one(argument).await,
         "/find" => find(argument).await,
+        "/find-in" => find_in(argument).await,
         "/commit" => commit(argument).await,
         "/blob-put" => blob_put(argument).await,
         "/blob-get" => blob_get(argument).await,
@@ -91,6 +100,22 @@ async fn find(id: &str) -> String {
     let found = documents::find("db".to_owned(), "things".to_owned(), query(id)).await;
     match found {
         Ok(found) => format!("{:?}", found.iter().map(Vec::len).collect::<Vec<_>>()),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+/// Everything of a collection named `database.collection`.
+async fn find_in(place: &str) -> String {
+    let (database, collection) = place.split_once('.').unwrap_or_default();
+    let query = documents::Query {
+        filter: documents::Filter { any_of: vec![vec![]] },
+        sort: Vec::new(),
+        limit: 10,
+        include: Vec::new(),
+        exclude: Vec::new(),
+    };
+    match documents::find(database.to_owned(), collection.to_owned(), query).await {
+        Ok(found) => format!("{} found", found.len()),
         Err(error) => format!("{error:?}"),
     }
 }
