@@ -19,6 +19,8 @@ pub struct Build {
     pub commands: Vec<String>,
     /// Where, relative to the manifest.
     pub workdir: Option<String>,
+    /// Globs of the files it is made of, relative to `workdir`: what `up --watch` looks at.
+    pub watch: Vec<String>,
 }
 
 /// A component.
@@ -161,7 +163,8 @@ fn read_build(node: &Node<'_>) -> Option<Build> {
         false => vec![command.name()?.to_owned()],
     };
     let workdir = table.get("workdir").and_then(|node| node.text()).map(str::to_owned);
-    Some(Build { commands, workdir })
+    let watch = table.get("watch").map(|node| node.names()).unwrap_or_default();
+    Some(Build { commands, workdir, watch })
 }
 
 fn read_settings(node: &Node<'_>) -> ComponentSettings {

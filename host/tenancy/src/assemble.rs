@@ -20,7 +20,8 @@ use pingtalk_capabilities::{
 };
 use pingtalk_manifest::{self as manifest, Budgets, Manifest};
 use pingtalk_runtime::{
-    Capabilities, Component, Engine, Instances, Limits, LoadError, Names, OutboundPolicy, Variables,
+    Capabilities, Component, Engine, Instances, Limits, LoadError, Names, OutboundPolicy, Quota,
+    Variables,
 };
 
 use crate::{release::Release, service::Service};
@@ -67,9 +68,19 @@ pub enum AssembleError {
     },
 }
 
+/// Whom a release is assembled for.
+pub struct Owner<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantId,
+    /// What the release is known by.
+    pub release: &'a str,
+    /// The tenant's account, which all its releases share.
+    pub quota: &'a Arc<Quota>,
+}
+
 /// Links every component of a manifest and proves that each starts.
 ///
-/// `variable` gives the operator's values. `name` is what the release is known by.
+/// `variable` gives the operator's values.
 ///
 /// # Errors
 /// See [`AssembleError`].
@@ -78,8 +89,7 @@ pub async fn release(
     manifest: &Manifest,
     components: &BTreeMap<String, Arc<Component>>,
     backends: &Backends,
-    tenant: &TenantId,
-    name: &str,
+    owner: &Owner<'_>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Release, AssembleError> {
     let mut services: BTreeMap<String, Arc<dyn Service>> = BTreeMap::new();
@@ -92,21 +102,21 @@ pub async fn release(
             AssembleError::Variable { component: component_name.clone(), missing }
         })?;
         let names = Names {
-            tenant: tenant.clone(),
+            tenant: owner.tenant.clone(),
             component: Arc::from(component_name.as_str()),
-            release: Arc::from(name),
+            release: Arc::from(owner.release),
         };
         let instances = Instances::new(
             engine,
             Arc::clone(component),
             names,
             capabilities(declared, backends, values.into_iter().collect()),
-            limits(&declared.host.budgets),
+            limits(&declared.host.budgets, owner.quota),
         )?;
         instances.prove().await?;
         services.insert(component_name.clone(), instances);
     }
-    Ok(Release::new(name, services))
+    Ok(Release::new(owner.release, services))
 }
 
 /// What the manifest expects of a component, against what it exports.
@@ -175,8 +185,8 @@ fn document_grants(grants: &manifest::ComponentSettings) -> DocumentGrants {
     DocumentGrants { collections: collections.collect(), publish: grants.publish.clone() }
 }
 
-/// The component's bounds: what the manifest asks for, else the defaults.
-fn limits(budgets: &Budgets) -> Limits {
+/// The component's bounds: what the manifest asks for, else the defaults, within the tenant's.
+fn limits(budgets: &Budgets, quota: &Arc<Quota>) -> Limits {
     let count = |number: Option<u32>, default: usize| {
         number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
     };
@@ -194,6 +204,7 @@ fn limits(budgets: &Budgets) -> Limits {
         reuse: budgets.reuse.unwrap_or(default.reuse),
         idle: budgets.idle.unwrap_or(default.idle),
         handles: count(budgets.handles, default.handles),
+        quota: Arc::clone(quota),
         ..default
     }
 }

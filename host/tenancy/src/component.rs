@@ -1,7 +1,10 @@
 //! A handle to a tenant's component that outlives releases: what the gateway, the socket server
 //! and the event dispatcher hold.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use http_body_util::BodyExt;
@@ -27,15 +30,30 @@ impl ComponentHandle {
         Self { tenant, name: name.to_owned() }
     }
 
-    fn enter(&self) -> Result<(Arc<Release>, Ticket), CallError> {
-        self.tenant.enter().ok_or(CallError::ShuttingDown)
+    fn enter(&self, key: impl Hash) -> Result<(Arc<Release>, Ticket), CallError> {
+        let key = || {
+            let mut hasher = DefaultHasher::new();
+            key.hash(&mut hasher);
+            hasher.finish()
+        };
+        self.tenant.enter(key).ok_or(CallError::ShuttingDown)
     }
 }
 
-/// Calls the component in the current release.
+/// What a client's requests have in common: its session, else its address.
+fn client<'r>(
+    context: &CallContext,
+    request: &'r http::Request<Body>,
+) -> (Option<&'r http::HeaderValue>, Option<std::net::IpAddr>) {
+    let headers = request.headers();
+    let session = headers.get(http::header::AUTHORIZATION).or(headers.get(http::header::COOKIE));
+    (session, if session.is_some() { None } else { context.client })
+}
+
+/// Calls the component in the release that serves this key.
 macro_rules! call {
-    ($self:ident, $service:ident => $call:expr) => {{
-        let (release, ticket) = $self.enter()?;
+    ($self:ident for $key:expr, $service:ident => $call:expr) => {{
+        let (release, ticket) = $self.enter($key)?;
         let $service = release.service(&$self.name).ok_or(CallError::NotExported)?;
         let answer = $call.await;
         drop(ticket);
@@ -50,7 +68,7 @@ impl HttpHandler for ComponentHandle {
         context: CallContext,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, CallError> {
-        let (release, ticket) = self.enter()?;
+        let (release, ticket) = self.enter(client(&context, &request))?;
         let service = release.service(&self.name).ok_or(CallError::NotExported)?;
         let response = HttpHandler::handle(&**service, context, request).await?;
         let size = http_body::Body::size_hint(response.body()).exact();
@@ -72,7 +90,7 @@ impl HttpHandler for ComponentHandle {
 #[async_trait]
 impl EventHandler for ComponentHandle {
     async fn handle(&self, context: CallContext, event: Event) -> Result<Disposition, CallError> {
-        call!(self, service => EventHandler::handle(&**service, context, event))
+        call!(self for &event.id, service => EventHandler::handle(&**service, context, event))
     }
 }
 
@@ -83,7 +101,7 @@ impl SocketHandler for ComponentHandle {
         context: CallContext,
         handshake: Handshake,
     ) -> Result<Result<Session, Refusal>, CallError> {
-        call!(self, service => service.connect(context, handshake))
+        call!(self for &handshake.socket, service => service.connect(context, handshake))
     }
 
     async fn receive(
@@ -93,7 +111,7 @@ impl SocketHandler for ComponentHandle {
         message: Message,
         wants_ack: bool,
     ) -> Result<Option<Ack>, CallError> {
-        call!(self, service => service.receive(context, socket, message, wants_ack))
+        call!(self for &socket.id, service => service.receive(context, socket, message, wants_ack))
     }
 
     async fn disconnect(
@@ -102,6 +120,6 @@ impl SocketHandler for ComponentHandle {
         socket: Socket,
         reason: DisconnectReason,
     ) -> Result<(), CallError> {
-        call!(self, service => service.disconnect(context, socket, reason))
+        call!(self for &socket.id, service => service.disconnect(context, socket, reason))
     }
 }

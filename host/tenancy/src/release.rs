@@ -44,6 +44,17 @@ impl Release {
         &self.name
     }
 
+    /// Every component's service, by name.
+    pub fn services(&self) -> impl Iterator<Item = (&str, &Arc<dyn Service>)> {
+        self.services.iter().map(|(name, service)| (name.as_str(), service))
+    }
+
+    /// Calls inside.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
     /// A component's service.
     #[must_use]
     pub fn service(&self, component: &str) -> Option<&Arc<dyn Service>> {
