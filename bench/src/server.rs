@@ -119,6 +119,7 @@ impl Server {
             .arg(manifest)
             .arg("--data")
             .arg(data)
+            .env("PINGTALK_ADMIN_LISTEN", "off")
             .env("PINGTALK_LOG", "warn")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())

@@ -21,7 +21,8 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("rusqlite", &["backends/"]),
     ("moka", &["backends/cache-memory", "gateway"]),
     ("object_store", &["backends/blobs-store"]),
-    ("reqwest", &["backends/blobs-store", "backends/blobs-cloudinary"]),
+    ("reqwest", &["backends/blobs-store", "backends/blobs-cloudinary", "cli"]),
+    ("oci-client", &["cli"]),
     ("mongodb", &["backends/documents-mongodb"]),
     (
         "redis",

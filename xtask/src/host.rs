@@ -31,6 +31,7 @@ impl Host {
             .current_dir(root())
             .args(["up", "--manifest", manifest, "--listen", &address.to_string(), "--data"])
             .arg(&data)
+            .env("PINGTALK_ADMIN_LISTEN", "off")
             .env("PINGTALK_LOG", "warn")
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;

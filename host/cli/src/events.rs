@@ -13,7 +13,7 @@ use pingtalk_capabilities::events::{DeadLetter, Events};
 use pingtalk_manifest::Manifest;
 use pingtalk_tenancy::assemble;
 
-use crate::{ManifestOption, config::Config, host::compose, loading::Application};
+use crate::{ManifestOption, config::Config, host::compose, loading::Application, remote::rounded};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -179,16 +179,6 @@ fn as_json(letter: &DeadLetter) -> serde_json::Value {
     })
 }
 
-/// The greatest unit that fits, for people.
-fn rounded(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
-}
-
 /// Milliseconds since the epoch.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -218,14 +208,5 @@ mod tests {
         };
         assert_eq!(as_line(&letter, 121_000), "  q  e#0  t  3 attempts  2 min ago  no\\nuser");
         assert_eq!(as_json(&letter).get("payload").and_then(|it| it.as_str()), Some("{}"));
-    }
-
-    #[test]
-    fn ages_are_rounded_down() {
-        let shown = |seconds| rounded(Duration::from_secs(seconds));
-        assert_eq!(
-            [0, 59, 60, 3_599, 3_600, 200_000].map(shown),
-            ["0 s", "59 s", "1 min", "59 min", "1 h", "2 d"]
-        );
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use pingtalk_manifest::{Manifest, Severity};
 use pingtalk_runtime::{Component, Engine, Progress};
 
@@ -16,6 +17,8 @@ use crate::progress::Steps;
 /// A manifest and the folder its paths start from.
 pub(crate) struct Application {
     pub(crate) manifest: Manifest,
+    /// The manifest as it was read.
+    pub(crate) text: String,
     pub(crate) folder: PathBuf,
 }
 
@@ -33,7 +36,7 @@ impl Application {
             }
         }
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        Ok(Self { manifest, folder })
+        Ok(Self { manifest, text, folder })
     }
 
     /// Where a component's file is.
@@ -41,13 +44,9 @@ impl Application {
         self.folder.join(&component.source)
     }
 
-    /// Reads and compiles every component, several at once.
-    pub(crate) async fn load(
-        &self,
-        engine: &Arc<Engine>,
-    ) -> Result<BTreeMap<String, Arc<Component>>> {
-        let steps = Arc::new(Steps::new("Loading", self.manifest.components.len()));
-        let mut tasks = tokio::task::JoinSet::new();
+    /// Reads every component's file.
+    pub(crate) async fn files(&self) -> Result<BTreeMap<String, Bytes>> {
+        let mut files = BTreeMap::new();
         for (name, component) in &self.manifest.components {
             let path = self.source(component);
             let bytes = match tokio::fs::read(&path).await {
@@ -61,38 +60,52 @@ impl Application {
                         .with_context(|| format!("component `{name}`: {}", path.display()));
                 }
             };
-            let (engine, name, steps) = (Arc::clone(engine), name.clone(), Arc::clone(&steps));
-            tasks.spawn(async move {
-                let started = Instant::now();
-                let how = Mutex::new(Progress::Cached);
-                let size = bytes.len();
-                let loaded = engine
-                    .load(&name, bytes.into(), &|progress| {
-                        if progress == Progress::Compiling {
-                            steps.at(&name);
-                        }
-                        if progress != Progress::Loaded {
-                            *how.lock().unwrap_or_else(PoisonError::into_inner) = progress;
-                        }
-                    })
-                    .await?;
-                let how = match *how.lock().unwrap_or_else(PoisonError::into_inner) {
-                    Progress::Compiling => "compiled",
-                    Progress::Cached | Progress::Loaded => "from the cache",
-                };
-                steps.done(&format!(
-                    "{name:<10} {:>5} KiB, {how} in {} ms",
-                    size / 1024,
-                    started.elapsed().as_millis()
-                ));
-                anyhow::Ok((name, loaded))
-            });
+            files.insert(name.clone(), bytes.into());
         }
-        let mut components = BTreeMap::new();
-        while let Some(loaded) = tasks.join_next().await {
-            let (name, component) = loaded??;
-            components.insert(name, component);
-        }
-        Ok(components)
+        Ok(files)
     }
+}
+
+/// Compiles components, several at once, and shows how far it is.
+pub(crate) async fn compile(
+    engine: &Arc<Engine>,
+    files: &BTreeMap<String, Bytes>,
+) -> Result<BTreeMap<String, Arc<Component>>> {
+    let steps = Arc::new(Steps::new("Loading", files.len()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for (name, bytes) in files {
+        let bytes = bytes.clone();
+        let (engine, name, steps) = (Arc::clone(engine), name.clone(), Arc::clone(&steps));
+        tasks.spawn(async move {
+            let started = Instant::now();
+            let how = Mutex::new(Progress::Cached);
+            let size = bytes.len();
+            let loaded = engine
+                .load(&name, bytes, &|progress| {
+                    if progress == Progress::Compiling {
+                        steps.at(&name);
+                    }
+                    if progress != Progress::Loaded {
+                        *how.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+                    }
+                })
+                .await?;
+            let how = match *how.lock().unwrap_or_else(PoisonError::into_inner) {
+                Progress::Compiling => "compiled",
+                Progress::Cached | Progress::Loaded => "from the cache",
+            };
+            steps.done(&format!(
+                "{name:<10} {:>5} KiB, {how} in {} ms",
+                size / 1024,
+                started.elapsed().as_millis()
+            ));
+            anyhow::Ok((name, loaded))
+        });
+    }
+    let mut components = BTreeMap::new();
+    while let Some(loaded) = tasks.join_next().await {
+        let (name, component) = loaded??;
+        components.insert(name, component);
+    }
+    Ok(components)
 }

@@ -9,7 +9,9 @@ mod host;
 mod loading;
 mod logging;
 mod progress;
+mod remote;
 mod up;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -70,6 +72,48 @@ enum Command {
         after_help = "Examples:\n  pingtalk events list\n  pingtalk events list chat.request.accepted --json\n  pingtalk events replay chat.request.accepted 6f1c…#0\n  pingtalk events replay chat.request.accepted --all\n  pingtalk events discard chat.request.accepted 6f1c…#0"
     )]
     Events(events::Options),
+    /// Put a release in force on a running host
+    ///
+    /// Uploads what the host does not have, has it checked (signatures, grants, imports and
+    /// exports, a start of every component), prints what changes, and switches without dropping a
+    /// request or a socket. What fails a check changes nothing.
+    #[command(
+        after_help = "Examples:\n  pingtalk deploy .                                the application in this folder\n  pingtalk deploy --tenant shop --component chat target/chat.wasm\n  pingtalk deploy --tenant shop --canary 10% .     a tenth of the calls\n  pingtalk deploy --tenant shop --dry-run registry.example.org/team/chat:1.2"
+    )]
+    Deploy(remote::DeployOptions),
+    /// Take an earlier release back
+    Rollback(remote::RollbackOptions),
+    /// End the trial of a release
+    #[command(
+        after_help = "Examples:\n  pingtalk canary promote --tenant shop\n  pingtalk canary cancel --tenant shop"
+    )]
+    Canary(remote::CanaryOptions),
+    /// List a tenant's releases; the one in force has a star
+    Releases(remote::ReleasesOptions),
+    /// Say what one release changes against another
+    #[command(after_help = "Example:\n  pingtalk diff 3f2a 91ab --tenant shop")]
+    Diff(remote::DiffOptions),
+    /// Make, show, change and remove tenants
+    #[command(
+        after_help = "Examples:\n  pingtalk tenants create shop --host shop.example.org\n  pingtalk tenants change shop --variable app_name=Shop --suspend"
+    )]
+    Tenants(remote::TenantsOptions),
+    /// Set and remove a tenant's secrets
+    #[command(
+        after_help = "Example:\n  pingtalk secrets set jwt_secret --tenant shop < secret.txt"
+    )]
+    Secrets(remote::SecretsOptions),
+    /// Show what a running host does
+    Status(remote::StatusOptions),
+    /// Show who changed what
+    Audit(remote::AuditOptions),
+    /// Have a running host finish its calls and end
+    Drain(remote::StatusOptions),
+    /// Push the application, or one component, to an OCI registry
+    ///
+    /// Credentials: PINGTALK_REGISTRY_USER and PINGTALK_REGISTRY_PASSWORD.
+    #[command(after_help = "Example:\n  pingtalk push registry.example.org/team/chat:1.2 .")]
+    Push(remote::PushOptions),
     /// Print the version
     Version,
 }
@@ -89,6 +133,17 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Events(options) => events::run(&options),
+        Command::Deploy(options) => remote::deploy(&options),
+        Command::Rollback(options) => remote::rollback(&options),
+        Command::Canary(options) => remote::canary(&options),
+        Command::Releases(options) => remote::releases(&options),
+        Command::Diff(options) => remote::diff(&options),
+        Command::Tenants(options) => remote::tenants(&options),
+        Command::Secrets(options) => remote::secrets(&options),
+        Command::Status(options) => remote::status(&options),
+        Command::Audit(options) => remote::audit(&options),
+        Command::Drain(options) => remote::drain(&options),
+        Command::Push(options) => remote::push(&options),
         Command::Version => {
             println!("pingtalk {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -12,6 +12,7 @@ use crate::{
     host::{Bound, Capability, Host},
     loading::Application,
     logging,
+    watch::Watch,
 };
 
 #[derive(Args)]
@@ -21,6 +22,9 @@ pub(crate) struct Options {
     /// Build the components first
     #[arg(long)]
     build: bool,
+    /// Rebuild components when their files change, and switch to them; clients stay connected
+    #[arg(long)]
+    watch: bool,
     /// Where all data lie [default: data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -52,6 +56,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.build {
         build::build(&application, &[])?;
     }
+    let watch = match options.watch {
+        true => Some(Watch::start(&options.manifest.manifest, &application)?),
+        false => None,
+    };
     let bound = Bound::new(&config, &application)?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("the data directory {} can't be made", config.data.display()))?;
@@ -62,17 +70,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         // Caught from the start, so that an early SIGTERM drains too.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let (address, direct) = (bound.address()?, bound.direct_addresses());
+        let places = Places {
+            gateway: bound.address()?,
+            admin: bound.admin_address(),
+            direct: bound.direct_addresses(),
+        };
         let host = tokio::select! {
             host = Host::start(&config, &application, bound) => host?,
             // It may wait for a server that is away.
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         };
-        announce(&application, &config, address, &direct, started);
+        announce(&application, &config, &places, started);
+        let watched = async {
+            match watch {
+                Some(watch) => watch.run(&host).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = host.drained() => {}
+            () = watched => {}
         }
         eprintln!("Stopping: finishing the calls in hand (again Ctrl-C or SIGTERM: at once).");
         tokio::select! {
@@ -83,14 +103,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })
 }
 
+/// Where everything listens.
+struct Places {
+    gateway: SocketAddr,
+    admin: Option<SocketAddr>,
+    direct: Vec<(String, SocketAddr)>,
+}
+
 /// What runs where, and where to click.
-fn announce(
-    application: &Application,
-    config: &Config,
-    address: SocketAddr,
-    direct: &[(String, SocketAddr)],
-    started: Instant,
-) {
+fn announce(application: &Application, config: &Config, places: &Places, started: Instant) {
     let manifest = &application.manifest;
     println!(
         "\n{} {} is running ({} ms, {} threads)\n",
@@ -99,12 +120,16 @@ fn announce(
         started.elapsed().as_millis(),
         config.cores()
     );
-    let shown = if address.ip().is_unspecified() {
-        SocketAddr::from(([127, 0, 0, 1], address.port()))
-    } else {
-        address
-    };
-    println!("  open        http://{shown}");
+    let scheme = if config.tls_certificate.is_some() { "https" } else { "http" };
+    println!("  open        {scheme}://{}", reachable(places.gateway));
+    if let Some(admin) = places.admin {
+        let token = match config.admin_token_file() {
+            Some(file) => format!("   (token: {})", file.display()),
+            None => String::new(),
+        };
+        let scheme = if config.admin_is_tls(admin) { "https" } else { "http" };
+        println!("  console     {scheme}://{}{token}", reachable(admin));
+    }
     for trigger in &manifest.triggers {
         println!("  {:<11} {}", trigger.component, trigger.route);
     }
@@ -113,7 +138,7 @@ fn announce(
             println!("  {:<11} {path}", "Socket.IO");
         }
     }
-    for (name, address) in direct {
+    for (name, address) in &places.direct {
         println!("  {name:<11} http://{address} (direct)");
     }
     println!();
@@ -121,4 +146,12 @@ fn announce(
         println!("  {:<11} {}", capability.name(), capability.place(config));
     }
     println!("\nStop with Ctrl-C.");
+}
+
+/// An address that a browser on this machine can open.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip().is_unspecified() {
+        true => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        false => address,
+    }
 }

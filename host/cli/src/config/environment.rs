@@ -83,6 +83,33 @@ pub(super) fn original(config: &mut Config, environment: &Environment) -> Result
     servers::take_over(config, value)
 }
 
+/// What the environment says of the host that commands go to.
+pub(crate) struct AdminEnvironment {
+    /// `PINGTALK_ADMIN_URL`
+    pub(crate) url: Option<String>,
+    /// `PINGTALK_ADMIN_TOKEN`
+    pub(crate) token: Option<Secret>,
+}
+
+/// Where commands go, and with which token.
+pub(crate) fn admin() -> AdminEnvironment {
+    let mut set = process();
+    AdminEnvironment {
+        url: set.remove("PINGTALK_ADMIN_URL").filter(|url| !url.is_empty()),
+        token: set
+            .remove("PINGTALK_ADMIN_TOKEN")
+            .filter(|token| !token.is_empty())
+            .map(Secret::new),
+    }
+}
+
+/// User and password of an OCI registry.
+pub(crate) fn registry() -> Option<(String, Secret)> {
+    let mut set = process();
+    let user = set.remove("PINGTALK_REGISTRY_USER")?;
+    Some((user, Secret::new(set.remove("PINGTALK_REGISTRY_PASSWORD").unwrap_or_default())))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

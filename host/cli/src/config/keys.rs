@@ -4,8 +4,12 @@ use anyhow::{Result, bail};
 
 /// Every key of `pingtalk.toml`. Each is also an environment variable: `PINGTALK_` and the key in
 /// capitals.
-pub(super) const KEYS: [&str; 24] = [
+pub(super) const KEYS: [&str; 30] = [
     "listen",
+    "admin_listen",
+    "admin_tokens",
+    "tls_certificate",
+    "tls_key",
     "data",
     "compile_cache",
     "public_url",
@@ -28,11 +32,14 @@ pub(super) const KEYS: [&str; 24] = [
     "s3_secret_key",
     "s3_public_url",
     "cloudinary",
+    "tenant_budgets",
+    "control_key",
     "variables",
 ];
 
 /// Keys that hold a table, which the environment can't.
-pub(super) const TABLES: [&str; 2] = ["mongodb_databases", "variables"];
+pub(super) const TABLES: [&str; 4] =
+    ["admin_tokens", "mongodb_databases", "tenant_budgets", "variables"];
 
 /// Keys that hold a list; in the environment its elements are separated by commas.
 pub(super) const LISTS: [&str; 2] = ["origins", "trusted_proxies"];

@@ -4,6 +4,7 @@
 //! Precedence: command line, environment, file, default. An unknown key fails with the nearest
 //! valid one; a value of the wrong kind fails with what it should be.
 
+mod admin;
 mod environment;
 mod keys;
 mod secret;
@@ -17,8 +18,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use pingtalk_tenancy::control::{ControlKey, TenantBudgets};
 use serde::Deserialize;
 
+pub(crate) use admin::{AdminListen, AdminToken};
+pub(crate) use environment::{admin as admin_environment, registry as registry_environment};
 pub(crate) use secret::{Secret, generated};
 pub(crate) use servers::without_credentials;
 
@@ -31,6 +35,14 @@ const DEFAULT_FILE: &str = "pingtalk.toml";
 pub(crate) struct Config {
     /// Where the gateway listens.
     pub(crate) listen: SocketAddr,
+    /// Where the admin API and the console listen; none: on 127.0.0.1, 900 ports above `listen`.
+    pub(crate) admin_listen: Option<AdminListen>,
+    /// Who may use the admin API; none: one token of its own, kept in the data directory.
+    pub(crate) admin_tokens: Vec<AdminToken>,
+    /// A file with the certificate (PEM, the whole chain) that `listen` is served with; none: plain.
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// A file with its private key (PEM).
+    pub(crate) tls_key: Option<PathBuf>,
     /// Where all data lie.
     pub(crate) data: PathBuf,
     /// Where compiled components are kept; none: `compiled` in the data directory.
@@ -75,6 +87,10 @@ pub(crate) struct Config {
     pub(crate) s3_public_url: Option<String>,
     /// `cloudinary://KEY:SECRET@CLOUD`; none: blobs in files or S3.
     pub(crate) cloudinary: Option<Secret>,
+    /// What each tenant but the default one may use, unless it has budgets of its own.
+    pub(crate) tenant_budgets: TenantBudgets,
+    /// What tenants' secrets are sealed with, 64 hexadecimal digits; none: one of this host's own.
+    pub(crate) control_key: Option<Secret>,
     /// Values of the manifest's variables.
     pub(crate) variables: BTreeMap<String, Secret>,
     /// Ports on which components are served directly, by the variable the manifest names
@@ -97,6 +113,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            admin_listen: None,
+            admin_tokens: Vec::new(),
+            tls_certificate: None,
+            tls_key: None,
             data: PathBuf::from("data"),
             compile_cache: None,
             public_url: None,
@@ -119,6 +139,8 @@ impl Default for Config {
             s3_secret_key: None,
             s3_public_url: None,
             cloudinary: None,
+            tenant_budgets: TenantBudgets::default(),
+            control_key: None,
             variables: BTreeMap::new(),
             direct_ports: BTreeMap::new(),
         }
@@ -163,12 +185,22 @@ impl Config {
     /// How clients reach this host.
     pub(crate) fn public_url(&self, bound: SocketAddr) -> Result<String> {
         let Some(url) = &self.public_url else {
-            return Ok(format!("http://{bound}"));
+            let scheme = if self.tls_certificate.is_some() { "https" } else { "http" };
+            return Ok(format!("{scheme}://{bound}"));
         };
         if !(url.starts_with("http://") || url.starts_with("https://")) {
             bail!("public_url must start with http:// or https://, but is `{url}`");
         }
         Ok(url.trim_end_matches('/').to_owned())
+    }
+
+    /// The key that tenants' secrets are sealed with; made on the first start where none is set.
+    pub(crate) fn control_key(&self) -> Result<ControlKey> {
+        let key = match &self.control_key {
+            Some(key) => key.clone(),
+            None => generated(&self.data.join("secrets"), "control_key")?,
+        };
+        ControlKey::from_hex(key.expose()).context("`control_key`")
     }
 
     /// Time that calls in hand get when the host stops.

@@ -19,7 +19,7 @@ use pingtalk_capabilities::{
     cluster::{Cluster, ClusterBackend},
     documents::{DocumentError, DocumentStore, DocumentsBackend},
     events::{EventError, Events, EventsBackend},
-    limits::SharedLimits,
+    limits::{LimitsBackend, SharedLimits},
 };
 use pingtalk_cluster_redis::RedisCluster;
 use pingtalk_documents_mongodb::MongoDocuments;
@@ -29,7 +29,10 @@ use pingtalk_events_sqlite::SqliteEvents;
 use pingtalk_limits_redis::RedisLimits;
 use pingtalk_manifest::Manifest;
 use pingtalk_redis_connection::Redis;
-use pingtalk_tenancy::assemble;
+use pingtalk_tenancy::{
+    assemble,
+    control::{self, ControlStore},
+};
 
 use crate::config::{Config, Secret, without_credentials};
 
@@ -37,6 +40,7 @@ use crate::config::{Config, Secret, without_credentials};
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// One tenant's backends, opened.
+#[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) documents: DocumentStore,
     pub(crate) cache: Arc<dyn Cache>,
@@ -47,43 +51,88 @@ pub(crate) struct Stores {
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
 }
 
-/// Opens a tenant's backends.
-pub(crate) async fn open(
-    config: &Config,
-    public_url: &str,
-    tenant: &TenantId,
-    manifest: &Manifest,
-) -> Result<Stores> {
-    let documents = documents(config, manifest)?;
-    let blobs = blobs(config, public_url)?;
-    let collections = assemble::collections(manifest);
-    let redis = redis(config)?.map(Redis::new);
-    let cache: Arc<dyn CacheBackend> = match &redis {
-        Some(redis) => RedisCache::new(redis.clone(), pingtalk_cache_redis::Config::default()),
-        None => MemoryCache::new(pingtalk_cache_memory::Config::default()),
-    };
-    let cluster = match &redis {
-        Some(redis) => {
-            let bus = RedisCluster::new(redis.clone(), pingtalk_cluster_redis::Config::default());
-            Some(bus.open(tenant).await.context("the hosts' common bus can't be opened")?)
-        }
-        None => None,
-    };
-    Ok(Stores {
-        documents: patiently(
-            "documents",
-            || documents.open(tenant, &collections),
-            |error| {
-                matches!(error, DocumentError::Unavailable(_) | DocumentError::DeadlineExceeded)
-            },
-        )
-        .await?,
-        events: open_events(config, tenant, manifest).await?,
-        blobs: blobs.open(tenant).await.context("the blobs can't be opened")?,
-        cache: cache.open(tenant).await.context("the cache can't be opened")?,
-        limits: redis.map(|redis| RedisLimits::new(redis).open(tenant)),
-        cluster,
-    })
+/// The backends that all tenants share.
+pub(crate) struct Backends {
+    documents: Arc<dyn DocumentsBackend>,
+    cache: Arc<dyn CacheBackend>,
+    events: Arc<dyn EventsBackend>,
+    blobs: Arc<dyn BlobsBackend>,
+    limits: Option<Arc<dyn LimitsBackend>>,
+    cluster: Option<Arc<dyn ClusterBackend>>,
+}
+
+impl Backends {
+    /// Those that the configuration names. Nothing is connected yet.
+    pub(crate) fn new(config: &Config, public_url: &str) -> Result<Self> {
+        let redis = redis(config)?.map(Redis::new);
+        let cache: Arc<dyn CacheBackend> = match &redis {
+            Some(redis) => RedisCache::new(redis.clone(), pingtalk_cache_redis::Config::default()),
+            None => MemoryCache::new(pingtalk_cache_memory::Config::default()),
+        };
+        let cluster = redis.as_ref().map(|redis| -> Arc<dyn ClusterBackend> {
+            let bus = pingtalk_cluster_redis::Config::default();
+            Arc::new(RedisCluster::new(redis.clone(), bus))
+        });
+        let limits = redis.map(|redis| -> Arc<dyn LimitsBackend> { RedisLimits::new(redis) });
+        Ok(Self {
+            documents: documents(config)?,
+            cache,
+            events: events_backend(config),
+            blobs: blobs(config, public_url)?,
+            limits,
+            cluster,
+        })
+    }
+
+    /// Opens the control store; waits for its server while that is away.
+    pub(crate) async fn control(&self) -> Result<ControlStore> {
+        let (tenant, collections) = (TenantId::control(), control::collections());
+        let open = || self.documents.open(&tenant, &collections);
+        Ok(ControlStore::new(patiently("control store", open, is_away).await?.documents))
+    }
+
+    /// Opens a tenant's backends; waits for servers that are away.
+    pub(crate) async fn open(&self, tenant: &TenantId, manifest: &Manifest) -> Result<Stores> {
+        let cluster = match &self.cluster {
+            Some(bus) => {
+                Some(bus.open(tenant).await.context("the hosts' common bus can't be opened")?)
+            }
+            None => None,
+        };
+        Ok(Stores {
+            documents: self.documents(tenant, manifest).await?,
+            events: self.events(tenant, manifest).await?,
+            blobs: self.blobs.open(tenant).await.context("the blobs can't be opened")?,
+            cache: self.cache.open(tenant).await.context("the cache can't be opened")?,
+            limits: self.limits.as_ref().map(|limits| limits.open(tenant)),
+            cluster,
+        })
+    }
+
+    /// Opens a tenant's documents as a manifest declares them; handles of other releases stay.
+    pub(crate) async fn documents(
+        &self,
+        tenant: &TenantId,
+        manifest: &Manifest,
+    ) -> Result<DocumentStore> {
+        let collections = assemble::collections(manifest);
+        patiently("documents", || self.documents.open(tenant, &collections), is_away).await
+    }
+
+    /// Opens a tenant's queues as a manifest declares them; handles of other releases stay.
+    pub(crate) async fn events(
+        &self,
+        tenant: &TenantId,
+        manifest: &Manifest,
+    ) -> Result<Arc<dyn Events>> {
+        let queues = queues(manifest);
+        let is_away = |error: &EventError| matches!(error, EventError::Unavailable(_));
+        patiently("event queues", || self.events.open(tenant, &queues), is_away).await
+    }
+}
+
+fn is_away(error: &DocumentError) -> bool {
+    matches!(error, DocumentError::Unavailable(_) | DocumentError::DeadlineExceeded)
 }
 
 /// Opens only the default tenant's queues, once, for `pingtalk events`.
@@ -96,20 +145,6 @@ pub(crate) async fn events(config: &Config, manifest: &Manifest) -> Result<Arc<d
         "the event queues can't be opened (a host that runs on the same data holds them: stop it, \
          or use RabbitMQ)"
     })
-}
-
-async fn open_events(
-    config: &Config,
-    tenant: &TenantId,
-    manifest: &Manifest,
-) -> Result<Arc<dyn Events>> {
-    let (backend, queues) = (events_backend(config), queues(manifest));
-    patiently(
-        "event queues",
-        || backend.open(tenant, &queues),
-        |error| matches!(error, EventError::Unavailable(_)),
-    )
-    .await
 }
 
 fn queues(manifest: &Manifest) -> Vec<pingtalk_capabilities::events::Queue> {
@@ -152,35 +187,39 @@ fn uses_mongodb(config: &Config) -> bool {
     config.mongodb.is_some() || !config.mongodb_databases.is_empty()
 }
 
-fn documents(config: &Config, manifest: &Manifest) -> Result<Arc<dyn DocumentsBackend>> {
+fn documents(config: &Config) -> Result<Arc<dyn DocumentsBackend>> {
     if !uses_mongodb(config) {
         let config = pingtalk_documents_sqlite::Config::new(&config.data);
         return Ok(SqliteDocuments::new(config));
     }
-    let config = mongodb(config, manifest)?;
-    MongoDocuments::new(config).context("MongoDB: the configuration is wrong")
+    MongoDocuments::new(mongodb(config)?).context("MongoDB: the configuration is wrong")
 }
 
-fn mongodb(config: &Config, manifest: &Manifest) -> Result<pingtalk_documents_mongodb::Config> {
+fn mongodb(config: &Config) -> Result<pingtalk_documents_mongodb::Config> {
     let own = &config.mongodb_databases;
-    let mut databases: Vec<&str> =
-        manifest.application.host.collections.iter().map(|it| it.database.as_str()).collect();
-    databases.dedup();
     let Some(uri) = config.mongodb.as_ref().or_else(|| own.values().next()) else {
         bail!("no MongoDB is configured");
     };
-    if config.mongodb.is_none()
-        && let Some(missing) = databases.iter().find(|name| !own.contains_key(**name))
-    {
-        bail!(
-            "the database {missing} has no MongoDB: set `mongodb` (MONGO_URI), or the database's \
-             own URI under [mongodb_databases]"
-        );
-    }
     let mut mongodb = pingtalk_documents_mongodb::Config::new(uri.expose());
     mongodb.database_uris =
         own.iter().map(|(name, uri)| (name.clone(), uri.expose().to_owned())).collect();
     Ok(mongodb)
+}
+
+/// Fails when a database of the default tenant's manifest has no place.
+pub(crate) fn check_databases(config: &Config, manifest: &Manifest) -> Result<()> {
+    if !uses_mongodb(config) || config.mongodb.is_some() {
+        return Ok(());
+    }
+    let mut collections = manifest.application.host.collections.iter();
+    match collections.find(|it| !config.mongodb_databases.contains_key(&it.database)) {
+        None => Ok(()),
+        Some(missing) => bail!(
+            "the database {} has no MongoDB: set `mongodb` (MONGO_URI), or the database's own URI \
+             under [mongodb_databases]",
+            missing.database
+        ),
+    }
 }
 
 fn redis(config: &Config) -> Result<Option<pingtalk_redis_connection::Config>> {
@@ -309,7 +348,8 @@ impl Capability {
         let embedded = pingtalk_blobs_store::Config::new(&config.data, "");
         Ok(match self {
             Self::Documents if uses_mongodb(config) => {
-                pingtalk_documents_mongodb::examine(&mongodb(config, manifest)?).await
+                check_databases(config, manifest)?;
+                pingtalk_documents_mongodb::examine(&mongodb(config)?).await
             }
             Self::Documents => pingtalk_blobs_store::examine_files(&embedded).await,
             Self::Events => match rabbitmq(config) {

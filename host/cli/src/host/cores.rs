@@ -1,15 +1,35 @@
 //! The threads that serve: one a core, each with a `current_thread` runtime, so that a request, its
 //! connection and its instance stay on one core.
 
-use std::{future::Future, sync::mpsc, thread};
+use std::{
+    future::Future,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use anyhow::{Context, Result};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+/// Starts tasks on the cores.
+#[derive(Clone)]
+pub(crate) struct Spawner(Arc<[Handle]>);
+
+impl Spawner {
+    /// Runs a task on a core; indices wrap around.
+    pub(crate) fn spawn<F>(&self, core: usize, task: F) -> Option<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = self.0.get(core % self.0.len().max(1))?;
+        Some(handle.spawn(task))
+    }
+}
+
 /// Running core threads.
 pub(crate) struct Cores {
-    handles: Vec<Handle>,
+    spawner: Spawner,
     threads: Vec<thread::JoinHandle<()>>,
     finished: CancellationToken,
 }
@@ -43,22 +63,17 @@ impl Cores {
             handles.push(ready.recv().context("a core's thread died")??);
             threads.push(thread);
         }
-        Ok(Self { handles, threads, finished })
+        Ok(Self { spawner: Spawner(handles.into()), threads, finished })
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.handles.len()
+        self.spawner.0.len()
     }
 
-    /// Runs a task on a core; indices wrap around.
-    pub(crate) fn spawn<F>(&self, core: usize, task: F) -> Option<JoinHandle<F::Output>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let handle = self.handles.get(core % self.handles.len().max(1))?;
-        Some(handle.spawn(task))
+    /// Starts tasks on them.
+    pub(crate) fn spawner(&self) -> &Spawner {
+        &self.spawner
     }
 
     /// Ends the threads and whatever still runs on them.

@@ -1,42 +1,59 @@
 //! A running host: everything that `pingtalk up` starts, and the order in which it ends.
 
+mod admin;
+mod certificate;
 pub(crate) mod compose;
 mod cores;
 mod handles;
+mod local;
+mod lookup;
+mod open;
 mod queues;
 mod sites;
+mod tenant;
 
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use anyhow::{Context, Result};
-use pingtalk_capabilities::TenantId;
-use pingtalk_gateway::{Gateway, OneSite, Site};
+use anyhow::{Context, Result, anyhow};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use pingtalk_admin::{Admin, Parts};
+use pingtalk_gateway::{Gateway, Tls};
 use pingtalk_manifest::Manifest;
 use pingtalk_runtime::{Engine, EngineConfig};
-use pingtalk_sockets::SocketServer;
-use pingtalk_tenancy::{Tenant, assemble};
+use pingtalk_tenancy::{
+    Directory, DirectoryConfig, Follower,
+    control::{ControlStore, TenantBudgets},
+    deploy::{Deployer, Loader, Report},
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::compose::Capability;
-use self::{cores::Cores, queues::Queues, sites::Parts};
-use crate::{
-    config::{Config, generated},
-    loading::Application,
+use self::{
+    admin::HostPlatform,
+    certificate::Certificate,
+    compose::Backends,
+    cores::Cores,
+    lookup::{DirectSites, TenantSites},
+    open::TenantOpener,
 };
-
-/// Time for each of the last words, when the drain has used up its own: what the outbox holds, and
-/// a farewell to the other hosts.
-const LEAVE_TIME: Duration = Duration::from_millis(500);
+use crate::{
+    config::Config,
+    loading::{self, Application},
+};
 
 /// Ports that are bound, before anything slow is done.
 pub(crate) struct Bound {
     gateway: Vec<TcpListener>,
+    /// The admin API's, unless it is off.
+    admin: Option<TcpListener>,
     /// By component.
     direct: BTreeMap<String, Vec<TcpListener>>,
 }
@@ -51,6 +68,17 @@ impl Bound {
             })
         };
         let gateway = bind(config.listen, "listen")?;
+        let admin = match config.admin_address() {
+            Some(address) => pingtalk_gateway::bind(address, 1)
+                .with_context(|| {
+                    format!(
+                        "can't listen on {address} for the admin API: set `admin_listen` to \
+                         another address, or to `off`"
+                    )
+                })?
+                .pop(),
+            None => None,
+        };
         let mut direct = BTreeMap::new();
         for (name, component) in &application.manifest.components {
             let Some(variable) = &component.host.direct_port else { continue };
@@ -58,13 +86,18 @@ impl Bound {
             let address = SocketAddr::new(config.listen.ip(), *port);
             direct.insert(name.clone(), bind(address, variable)?);
         }
-        Ok(Self { gateway, direct })
+        Ok(Self { gateway, admin, direct })
     }
 
     /// Where the gateway listens.
     pub(crate) fn address(&self) -> Result<SocketAddr> {
         let first = self.gateway.first().context("no listener")?;
         Ok(first.local_addr()?)
+    }
+
+    /// Where the admin API listens.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr().ok()
     }
 
     /// Where components listen, by name.
@@ -77,11 +110,15 @@ impl Bound {
 /// A running host.
 pub(crate) struct Host {
     cores: Cores,
-    queues: Queues,
-    tenant: Arc<Tenant>,
-    sockets: Arc<SocketServer>,
+    directory: Arc<Directory<TenantOpener>>,
+    deployer: Arc<Deployer>,
+    store: ControlStore,
+    data: PathBuf,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
+    watchers: Vec<JoinHandle<()>>,
     stop_accepting: CancellationToken,
+    /// Cancelled when an operator asks for the end.
+    drain: CancellationToken,
 }
 
 impl Host {
@@ -92,7 +129,7 @@ impl Host {
         bound: Bound,
     ) -> Result<Self> {
         handles::raise_limit();
-        let manifest = &application.manifest;
+        compose::check_databases(config, &application.manifest)?;
         let public_url = config.public_url(bound.address()?)?;
         let cores = Cores::start(config.cores())?;
         let engine = Engine::new(EngineConfig {
@@ -102,64 +139,114 @@ impl Host {
             cores: cores.count(),
             ..EngineConfig::default()
         })?;
-        let components = application.load(&engine).await?;
-        let variables = variables(config, application)?;
+        let files = application.files().await?;
+        // Held until the default tenant is open, which then finds them loaded.
+        let _compiled = loading::compile(&engine, &files).await?;
 
-        let tenant_id = TenantId::default_tenant();
-        let stores = compose::open(config, &public_url, &tenant_id, manifest).await?;
-        let sockets = SocketServer::new(socket_settings(manifest));
-        if let Some(cluster) = stores.cluster {
-            sockets.join_cluster(cluster).await;
-        }
-        let backends = assemble::Backends {
-            documents: Arc::clone(&stores.documents.documents),
-            cache: Arc::clone(&stores.cache),
-            blobs: Arc::clone(&stores.blobs),
-            sockets: Arc::clone(&sockets) as _,
+        let backends = Backends::new(config, &public_url)?;
+        let store = backends.control().await?;
+        local::install(&store, application, &files, &config.data).await?;
+        let (loader, key) = (Arc::new(Loader::new(engine, store.clone())), config.control_key()?);
+        let opener = TenantOpener {
+            config: config.clone(),
+            backends,
+            loader: Arc::clone(&loader),
+            key: key.clone(),
+            cores: cores.spawner().clone(),
         };
-        let name = release_name(&components);
-        let release = assemble::release(
-            &engine,
-            manifest,
-            &components,
-            &backends,
-            &tenant_id,
-            &name,
-            |variable| variables.get(variable).cloned(),
-        )
-        .await?;
-        let tenant = Tenant::new(tenant_id, release);
-        for (name, component) in &manifest.components {
-            if component.host.sockets.serve {
-                sockets.serve(tenant.component(name));
-            }
+        let marked = opener.marked();
+        let directory = Directory::new(opener, DirectoryConfig::default());
+        let follower = Follower::new(store.clone(), Arc::clone(&directory));
+        follower.look().await?;
+        let switch = Arc::clone(&follower) as _;
+        let deployer = Arc::new(Deployer::new(loader, key.clone(), switch));
+        if let Some(entry) = directory.tenant("default") {
+            directory.wake(&entry).await.map_err(|error| anyhow!("{error}"))?;
         }
 
-        let origins = config
-            .origins
-            .clone()
-            .unwrap_or_else(|| manifest.application.host.cors_origins.clone());
-        let parts = Parts {
-            manifest,
-            tenant: &tenant,
-            sockets: &sockets,
-            blobs: &stores.blobs,
-            limits: stores.limits.as_ref(),
-            origins: &origins,
-        };
         let stop_accepting = CancellationToken::new();
-        let servers = serve(config, &cores, &parts, bound, &stop_accepting)?;
-        let queues =
-            Queues::start(&cores, &tenant, manifest, stores.documents.outbox, stores.events);
-        Ok(Self { cores, queues, tenant, sockets, servers, stop_accepting })
+        let drain = CancellationToken::new();
+        let certificate = Certificate::read(config)?;
+        let tls = certificate.as_ref().map(|certificate| Arc::clone(&certificate.tls));
+        let gateway = gateway(config, &directory)?;
+        let admin = Admin::new(Parts {
+            tokens: config.admin_tokens()?,
+            store: store.clone(),
+            key,
+            deployer: Arc::clone(&deployer),
+            platform: Arc::new(HostPlatform::new(
+                Arc::clone(&directory),
+                gateway.metrics(),
+                cores.count(),
+                drain.clone(),
+            )),
+        });
+        let admin = admin::gateway(&admin, config.drain_time())?;
+        let admin_tls = bound.admin_address().is_some_and(|address| config.admin_is_tls(address));
+        if bound.admin_address().is_some_and(|address| !address.ip().is_loopback()) && !admin_tls {
+            tracing::warn!(
+                "the admin API is open to other machines without TLS: set tls_certificate and \
+                 tls_key, or put a proxy with TLS in front of it"
+            );
+        }
+        let fronts = Fronts {
+            // Ports of single components stay plain: they stand behind another front door.
+            direct: gateway.clone(),
+            gateway: over(&gateway, tls.as_ref()),
+            admin: over(&admin, tls.as_ref().filter(|_| admin_tls)),
+        };
+        let servers = serve(&cores, &directory, bound, &fronts, &stop_accepting);
+        let watchers = [
+            cores.spawner().spawn(0, follower.run(stop_accepting.clone())),
+            cores.spawner().spawn(0, Arc::clone(&directory).sweep(stop_accepting.clone())),
+            cores.spawner().spawn(0, reopen(Arc::clone(&directory), marked)),
+        ];
+        let mut watchers: Vec<_> = watchers.into_iter().flatten().collect();
+        if let Some(certificate) = certificate {
+            let stop = stop_accepting.clone();
+            watchers.extend(cores.spawner().spawn(0, async move {
+                tokio::select! {
+                    () = certificate.follow() => {}
+                    () = stop.cancelled() => {}
+                }
+            }));
+        }
+        let data = config.data.clone();
+        Ok(Self {
+            cores,
+            directory,
+            deployer,
+            store,
+            data,
+            servers,
+            watchers,
+            stop_accepting,
+            drain,
+        })
+    }
+
+    /// Resolves once an operator asked for the end through the admin API.
+    pub(crate) async fn drained(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Deploys the application's files as the default tenant's release.
+    pub(crate) async fn deploy_files(
+        &self,
+        application: &Application,
+        files: &BTreeMap<String, Bytes>,
+    ) -> Result<Report> {
+        local::deploy(&self.store, &self.deployer, application, files, &self.data).await
     }
 
     /// Ends in good order: no new requests, those in hand finish, sockets close with a reason that
     /// clients reconnect on, events in hand are settled, the outbox is flushed.
-    pub(crate) async fn stop(mut self, config: &Config) {
+    pub(crate) async fn stop(self, config: &Config) {
         let deadline = Instant::now() + config.drain_time();
         self.stop_accepting.cancel();
-        self.sockets.drain().await;
+        let open: Vec<_> =
+            self.directory.tenants().iter().filter_map(|entry| entry.open()).collect();
+        join_all(open.iter().map(|tenant| tenant.drain_sockets())).await;
         for server in self.servers {
             match server.await {
                 Ok(Ok(())) => {}
@@ -167,19 +254,37 @@ impl Host {
                 Err(error) => tracing::error!(%error, "a listener's task panicked"),
             }
         }
-        self.queues.stop_consuming().await;
-        let drained = self.tenant.close(deadline).await;
-        self.queues.flush(deadline.max(Instant::now() + LEAVE_TIME)).await;
-        let left = deadline.saturating_duration_since(Instant::now()).max(LEAVE_TIME);
-        self.sockets.leave_cluster(left).await;
-        tracing::info!(?drained, "stopped");
+        for watcher in self.watchers {
+            if let Err(error) = watcher.await {
+                tracing::error!(%error, "a watcher panicked");
+            }
+        }
+        let entries = self.directory.tenants();
+        join_all(entries.iter().map(|entry| self.directory.close(entry, deadline))).await;
+        tracing::info!("stopped");
         self.cores.stop();
     }
 }
 
-/// What the manifest says of sockets. One component of an application serves them.
-fn socket_settings(manifest: &Manifest) -> pingtalk_sockets::Config {
+/// Opens the tenants that were open when this host ended: they may have events on their way.
+async fn reopen(directory: Arc<Directory<TenantOpener>>, names: Vec<String>) {
+    for name in names {
+        if let Some(entry) = directory.tenant(&name) {
+            // The directory has logged what went wrong.
+            let _ = directory.wake(&entry).await;
+        }
+    }
+}
+
+/// What the manifest and the tenant's budgets say of sockets. One component of an application serves
+/// them.
+fn socket_settings(manifest: &Manifest, budgets: &TenantBudgets) -> pingtalk_sockets::Config {
     let default = pingtalk_sockets::Config::default();
+    let connections = budgets.socket_connections.and_then(|count| usize::try_from(count).ok());
+    let default = pingtalk_sockets::Config {
+        max_connections: connections.unwrap_or(default.max_connections),
+        ..default
+    };
     let declared = manifest.components.values().map(|component| &component.host.sockets);
     let Some(declared) = declared.into_iter().find(|sockets| sockets.serve) else { return default };
     let namespace = |(name, aliases): (&String, &Vec<String>)| pingtalk_sockets::Namespace {
@@ -197,66 +302,53 @@ fn socket_settings(manifest: &Manifest) -> pingtalk_sockets::Config {
     }
 }
 
-/// Serves every site on every core.
-fn serve(
-    config: &Config,
-    cores: &Cores,
-    parts: &Parts<'_>,
-    bound: Bound,
-    stop: &CancellationToken,
-) -> Result<Vec<JoinHandle<std::io::Result<()>>>> {
+/// The gateway of all tenants.
+fn gateway(config: &Config, directory: &Arc<Directory<TenantOpener>>) -> Result<Gateway> {
     let trusted_proxies = config
         .trusted_proxies
         .iter()
         .map(|network| network.parse().context("trusted_proxies"))
         .collect::<Result<_>>()?;
-    let gateway = Gateway::new(
-        pingtalk_gateway::Config {
-            trusted_proxies,
-            drain_timeout: config.drain_time(),
-            ..pingtalk_gateway::Config::default()
-        },
-        Arc::new(OneSite(Arc::new(parts.gateway()))),
-    );
+    let settings = pingtalk_gateway::Config {
+        trusted_proxies,
+        drain_timeout: config.drain_time(),
+        ..pingtalk_gateway::Config::default()
+    };
+    Ok(Gateway::new(settings, Arc::new(TenantSites(Arc::clone(directory)))))
+}
+
+/// The gateways of the kinds of listeners.
+struct Fronts {
+    gateway: Gateway,
+    admin: Gateway,
+    direct: Gateway,
+}
+
+fn over(gateway: &Gateway, tls: Option<&Arc<Tls>>) -> Gateway {
+    tls.map_or_else(|| gateway.clone(), |tls| gateway.with_tls(Arc::clone(tls)))
+}
+
+/// Serves every tenant on every core, and the admin API on the first.
+fn serve(
+    cores: &Cores,
+    directory: &Arc<Directory<TenantOpener>>,
+    bound: Bound,
+    fronts: &Fronts,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<std::io::Result<()>>> {
     let mut servers = Vec::new();
     let mut listen = |gateway: &Gateway, listeners: Vec<TcpListener>| {
         for (core, listener) in listeners.into_iter().enumerate() {
             let stop = stop.clone();
             let serving = gateway.clone().serve(listener, async move { stop.cancelled().await });
-            servers.extend(cores.spawn(core, serving));
+            servers.extend(cores.spawner().spawn(core, serving));
         }
     };
-    listen(&gateway, bound.gateway);
-    for (name, listeners) in bound.direct {
-        let Some(component) = parts.manifest.components.get(&name) else { continue };
-        let site: Site = parts.direct(&name, component);
-        listen(&gateway.with_sites(Arc::new(OneSite(Arc::new(site)))), listeners);
+    listen(&fronts.gateway, bound.gateway);
+    listen(&fronts.admin, bound.admin.into_iter().collect());
+    for (component, listeners) in bound.direct {
+        let sites = DirectSites { directory: Arc::clone(directory), component };
+        listen(&fronts.direct.with_sites(Arc::new(sites)), listeners);
     }
-    Ok(servers)
-}
-
-/// The values of the manifest's variables: the operator's, else a secret of our own for those that
-/// are secret, required and not set.
-fn variables(config: &Config, application: &Application) -> Result<BTreeMap<String, String>> {
-    let mut values: BTreeMap<String, String> = config
-        .variables
-        .iter()
-        .map(|(name, secret)| (name.clone(), secret.expose().to_owned()))
-        .collect();
-    for (name, variable) in &application.manifest.variables {
-        if variable.secret && variable.default.is_none() && !values.contains_key(name) {
-            let secret = generated(&config.data.join("secrets"), name)?;
-            tracing::info!(variable = %name, "not set: using the secret kept in the data directory");
-            values.insert(name.clone(), secret.expose().to_owned());
-        }
-    }
-    Ok(values)
-}
-
-/// A release of local files is known by its components' digests.
-fn release_name(components: &BTreeMap<String, Arc<pingtalk_runtime::Component>>) -> String {
-    let short = |component: &Arc<pingtalk_runtime::Component>| {
-        component.digest().chars().take(4).collect::<String>()
-    };
-    components.values().map(short).collect::<Vec<_>>().join("-")
+    servers
 }

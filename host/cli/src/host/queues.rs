@@ -9,7 +9,7 @@ use pingtalk_tenancy::{Tenant, assemble};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::cores::Cores;
+use super::cores::Spawner;
 
 /// Running event tasks.
 pub(crate) struct Queues {
@@ -23,7 +23,7 @@ impl Queues {
     /// Starts consuming. The dispatchers are spread over the cores, so that each calls instances
     /// of its own core.
     pub(crate) fn start(
-        cores: &Cores,
+        cores: &Spawner,
         tenant: &Arc<Tenant>,
         manifest: &Manifest,
         outbox: Arc<dyn Outbox>,

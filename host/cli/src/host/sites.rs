@@ -31,6 +31,8 @@ pub(crate) struct Parts<'a> {
     /// Kept together with other hosts, where there are any.
     pub(crate) limits: Option<&'a Arc<dyn SharedLimits>>,
     pub(crate) origins: &'a [String],
+    /// Over all clients.
+    pub(crate) requests_per_second: Option<u32>,
 }
 
 impl Parts<'_> {
@@ -61,7 +63,7 @@ impl Parts<'_> {
                 }
                 manifest::Route::Private => continue,
             };
-            bound(&mut route, component);
+            bound(&mut route, &trigger.component, component);
             let bucket = component.host.http.rate_limit.as_deref();
             route.rate_limit = bucket.and_then(|name| limits.get(name).map(Arc::clone));
             routes.push(route);
@@ -81,18 +83,39 @@ impl Parts<'_> {
         if !routes.iter().any(|route| route.matches == root) {
             routes.push(Route::files("", web_client()));
         }
-        Site::new(routes).with_health().with_cors(CorsPolicy::new(self.origins))
+        let site = Site::new(routes)
+            .named(self.tenant.id().as_str())
+            .with_health()
+            .with_cors(CorsPolicy::new(self.origins));
+        match self.requests_per_second {
+            Some(per_second) => site.with_limit(RateLimit::new(RateRule {
+                per_second,
+                // A second's worth at once.
+                burst: per_second,
+                ..RateRule::default()
+            })),
+            None => site,
+        }
+    }
+
+    /// The sites of components that may have a port of their own, by component.
+    pub(crate) fn direct_sites(&self) -> BTreeMap<String, Arc<Site>> {
+        let components = self.manifest.components.iter();
+        components
+            .filter(|(_, component)| component.host.direct_port.is_some())
+            .map(|(name, component)| (name.clone(), Arc::new(self.direct(name, component))))
+            .collect()
     }
 
     /// One component without its prefix, and the sockets if it serves them.
-    pub(crate) fn direct(&self, name: &str, component: &Component) -> Site {
+    fn direct(&self, name: &str, component: &Component) -> Site {
         let mut route = Route::service("", self.tenant.component(name));
-        bound(&mut route, component);
+        bound(&mut route, name, component);
         let mut routes = vec![route];
         if component.host.sockets.serve {
             routes.push(self.socket_route(DIRECT_SOCKET_PATH));
         }
-        Site::new(routes).with_cors(CorsPolicy::new(self.origins))
+        Site::new(routes).named(self.tenant.id().as_str()).with_cors(CorsPolicy::new(self.origins))
     }
 
     fn limit(&self, name: &str, limit: manifest::RateLimit) -> RateLimit {
@@ -115,8 +138,9 @@ impl Parts<'_> {
 /// Engine.IO's default `maxPayload`, and something for the packets' separators.
 const MAX_POLL_BYTES: u64 = 1_000_000 + 4_096;
 
-/// The component's bounds on its route.
-fn bound(route: &mut Route, component: &Component) {
+/// The component's name and bounds on its route.
+fn bound(route: &mut Route, name: &str, component: &Component) {
+    route.component = Some(Arc::from(name));
     let http = &component.host.http;
     if let Some(bytes) = http.max_body {
         route.max_body_bytes = bytes;
@@ -155,7 +179,7 @@ fn content_type(path: &str) -> &'static str {
 }
 
 /// Changes with the content; equal for one binary, which is all that is promised.
-fn etag(bytes: &[u8]) -> String {
+pub(super) fn etag(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     format!("\"{:016x}\"", hasher.finish())
