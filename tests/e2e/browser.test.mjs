@@ -9,22 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { chromium } from "playwright-core";
+import { FLAGS } from "./browser.mjs";
 import { host as hostUnderTest } from "./host.mjs";
 import { connect, newEmail, PASSWORD, profileExists, signUp } from "./people.mjs";
 import { BOUND, newPerson, Person } from "./person.mjs";
 import { png } from "./pictures.mjs";
 import { Proxy } from "./proxy.mjs";
-
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 const folder = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "pingtalk-screenshots-"));
 mkdirSync(folder, { recursive: true });

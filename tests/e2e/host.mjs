@@ -5,7 +5,9 @@
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -77,8 +79,12 @@ export class RunningHost {
 /** A host started here. */
 export class Host {
   knowsSecret = true;
+  /** The certificate it is known by, where it speaks TLS. @type {Buffer | undefined} */
+  ca;
   #data = mkdtempSync(join(tmpdir(), "pingtalk-e2e-"));
   #child = null;
+  /** Where the log of the current start begins. */
+  #logged = 0;
   #env;
 
   /**
@@ -94,6 +100,7 @@ export class Host {
       ...process.env,
       JWT_SECRET: SECRET,
       PINGTALK_DATA: join(this.#data, "data"),
+      PINGTALK_ADMIN_LISTEN: "127.0.0.1:0",
       ...env,
     };
     process.once("exit", () => this.#child?.kill("SIGKILL"));
@@ -101,6 +108,7 @@ export class Host {
 
   async start() {
     const log = openSync(join(this.#data, "host.log"), "a");
+    this.#logged = fstatSync(log).size;
     const child = spawn(BINARY, ["up", "--listen", `${this.address}:${this.port}`], {
       cwd: ROOT,
       env: this.#env,
@@ -115,7 +123,7 @@ export class Host {
       );
     });
     failed.catch(() => {});
-    const answers = this.#waitForHealth();
+    const answers = this.#waitForHealth().then(() => this.#waitForWords());
     await Promise.race([answers, failed]);
   }
 
@@ -123,8 +131,7 @@ export class Host {
     const deadline = Date.now() + START_BOUND;
     while (Date.now() < deadline) {
       try {
-        const response = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(2_000) });
-        if (response.ok) {
+        if (await this.#isHealthy()) {
           return;
         }
       } catch {
@@ -136,6 +143,23 @@ export class Host {
       await pause(50);
     }
     throw new Error(`the host did not answer within ${START_BOUND} ms:\n${this.log()}`);
+  }
+
+  async #isHealthy() {
+    const options = { ca: this.ca, agent: false, timeout: 2_000 };
+    const request = this.url.startsWith("https") ? httpsRequest : httpRequest;
+    const outgoing = request(`${this.url}/health`, options).end();
+    outgoing.on("timeout", () => outgoing.destroy());
+    const [incoming] = await once(outgoing, "response");
+    incoming.resume();
+    return incoming.statusCode === 200;
+  }
+
+  /** It says where everything is a moment after it answers. */
+  async #waitForWords() {
+    while (this.#child?.exitCode === null && !/^Stop with/m.test(this.#wholeLog())) {
+      await pause(5);
+    }
   }
 
   /** Ends it without warning, as a power cut would. */
@@ -172,7 +196,8 @@ export class Host {
    */
   command(...words) {
     return new Promise((resolve) => {
-      const options = { cwd: ROOT, env: this.#env, timeout: COMMAND_BOUND, killSignal: "SIGKILL" };
+      const env = this.#child ? { ...this.#env, PINGTALK_ADMIN_URL: this.adminUrl } : this.#env;
+      const options = { cwd: ROOT, env, timeout: COMMAND_BOUND, killSignal: "SIGKILL" };
       execFile(BINARY, words, options, (error, stdout, stderr) => {
         resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr });
       });
@@ -181,7 +206,26 @@ export class Host {
 
   /** The end of what it logged. */
   log() {
-    return readFileSync(join(this.#data, "host.log"), "utf8").split("\n").slice(-40).join("\n");
+    return this.#wholeLog().split("\n").slice(-40).join("\n");
+  }
+
+  /** Since the last start. */
+  #wholeLog() {
+    return readFileSync(join(this.#data, "host.log")).subarray(this.#logged).toString("utf8");
+  }
+
+  /** Where its admin API is, as it said at its start. */
+  get adminUrl() {
+    return /^ +console +(http\S+)/m.exec(this.#wholeLog())[1];
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** The token that it made for itself. */
+  get adminToken() {
+    return readFileSync(join(this.#data, "data", "secrets", "admin_token"), "utf8");
   }
 
   /** Ends it and removes its data. */

@@ -1,0 +1,225 @@
+/**
+ * A hostile tenant beside a well-behaved one. Each thing it does has its expected end, costs the
+ * neighbour little, and shows in the offender's figures.
+ *
+ * What the neighbour notices is reported as a ratio of two measurements in the same run;
+ * `HOSTILE_SECONDS` (2) makes each longer.
+ */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { Client } from "./client.mjs";
+import { BINARY, startHost } from "./host.mjs";
+import { Operator } from "./operator.mjs";
+import { profileExists, signUp } from "./people.mjs";
+import { sessionCookie } from "./tokens.mjs";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const EVIL = "evil.example.org";
+const SECONDS = Number(process.env.HOSTILE_SECONDS ?? 2);
+/** Requests of the hostile tenant's clients at once. */
+const ATTACKERS = 6;
+/** The neighbour's requests at once, and the pause between two. */
+const CALLERS = 4;
+const CALL_EVERY = 15;
+/** Beyond this the neighbour would have noticed, on however noisy a machine. */
+const MOST = 10;
+
+/** Beyond its requests a second it is refused at the door, whatever it does. */
+const TOO_MANY = 429;
+
+/** What it does, the answers it may get, and the figure in which it shows. */
+const DEEDS = [
+  ["computes for ever", "/loop", [500, 503, 504], "throttled_seconds"],
+  ["computes and gives way", "/yield-loop", [500, 503, 504], "throttled_seconds"],
+  ["allocates for ever", "/allocate", [500, 503], "failed"],
+  ["calls itself for ever", "/recurse?1000000000", [500, 503, 504], "failed"],
+  ["opens handles for ever", "/flood", [500, 503, 504], "failed"],
+  ["calls the host for ever", "/cache-flood?100000000", [503, 504], "host_calls"],
+  ["logs for ever", "/log?100000", [200, 503, 504], "calls"],
+  ["sends large responses", "/big?20000000", [200, 503, 504], "calls"],
+  ["never answers", "/never", [503, 504], "deadline_exceeded"],
+  ["traps", "/trap", [500, 503], "failed"],
+];
+
+const MANIFEST = `
+spin_manifest_version = 2
+
+[application]
+name = "evil"
+version = "1.0.0"
+
+[[application.tool.pingtalk.collections]]
+database = "db"
+name = "things"
+
+[[application.tool.pingtalk.collections]]
+database = "authDB"
+name = "auths"
+
+[[trigger.http]]
+route = "/..."
+component = "probe"
+
+[component.probe]
+source = "probe.wasm"
+allowed_outbound_hosts = ["http://*:*", "https://*:*"]
+
+[component.probe.tool.pingtalk]
+documents = ["db.things:write", "authDB.auths:read"]
+cache = ["flood:"]
+blobs = ["files"]
+sockets = { serve = true, emit = true }
+budgets = { wall_time = "3s" }
+`;
+
+describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_000 }, () => {
+  let host;
+  let operator;
+  let probe;
+  let neighbour;
+
+  before(async () => {
+    host = await startHost();
+    operator = new Operator(host);
+    neighbour = await signUp(host.url);
+    await profileExists(neighbour);
+    probe = await operator.upload(readFileSync(resolve(ROOT, "target/wasm32-wasip2/component/guest_probe.wasm")));
+    await operator.do("POST", "/v1/tenants", { name: "evil", hosts: [EVIL] });
+    await operator.do("POST", "/v1/tenants/evil/deployments", { manifest: MANIFEST, components: { probe } });
+    assert.equal((await ask("/hello")).status, 200);
+  });
+  after(() => host?.close());
+
+  function ask(path, options = {}) {
+    return new Client(host.url).get(path, { headers: { host: EVIL }, ...options });
+  }
+
+  /** The neighbour's answer times while something goes on, in milliseconds. */
+  async function neighbourly(during) {
+    const times = [];
+    const ending = new AbortController();
+    const call = async (which) => {
+      const clients = Array.from({ length: 8 }, () => neighbour.clone());
+      for (let n = which; !ending.signal.aborted; n += 1) {
+        const since = performance.now();
+        const { status, body } = await clients[n % clients.length].get("/profile/getProfile");
+        times.push(performance.now() - since);
+        assert.equal(status, 200, JSON.stringify(body));
+        await pause(CALL_EVERY);
+      }
+    };
+    const callers = Array.from({ length: CALLERS }, (_, which) => call(which));
+    await Promise.race([during(), ...callers.map((caller) => caller.then(() => new Promise(() => {})))]);
+    ending.abort();
+    await Promise.all(callers);
+    return times.sort((a, b) => a - b);
+  }
+
+  /** @returns {Promise<Map<number, number>>} how often each status came */
+  async function attack(path) {
+    const workerData = { url: host.url, host: EVIL, path, count: ATTACKERS, seconds: SECONDS };
+    const worker = new Worker(new URL("attacker.mjs", import.meta.url), { workerData });
+    const [statuses] = await once(worker, "message");
+    await worker.terminate();
+    return statuses;
+  }
+
+  async function figure(name) {
+    const evil = (await operator.status()).tenants.find((tenant) => tenant.name === "evil");
+    return evil.components[0][name];
+  }
+
+  for (const [does, path, expected, shows] of DEEDS) {
+    it(`${does} at its own cost`, async (test) => {
+      const quiet = await neighbourly(() => pause(SECONDS * 1000));
+      const before = await figure(shows);
+      let statuses;
+      const beside = await neighbourly(async () => {
+        statuses = await attack(path);
+      });
+      const shown = [...statuses].map(([status, count]) => `${count} × ${status}`).join(", ");
+      assert.ok([...statuses.keys()].every((status) => [...expected, TOO_MANY].includes(status)), `${path}: ${shown}`);
+      assert.ok((await figure(shows)) > before, `${shows} did not grow`);
+      const ratio = (share) => at(beside, share) / at(quiet, share);
+      test.diagnostic(
+        `${shown}; the neighbour's p50 ${at(quiet, 0.5).toFixed(1)} -> ${at(beside, 0.5).toFixed(1)} ms, ` +
+          `p99 ${at(quiet, 0.99).toFixed(1)} -> ${at(beside, 0.99).toFixed(1)} ms (${ratio(0.99).toFixed(2)} times)`,
+      );
+      assert.ok(ratio(0.5) < MOST, `the neighbour's median is ${ratio(0.5).toFixed(1)} times what it was`);
+      assert.equal((await ask("/hello")).status, 200, "it works again");
+    });
+  }
+
+  it("finds nothing of its neighbour's under the names it guesses", async () => {
+    assert.match((await ask("/find-in?authDB.auths")).body, /^0 found/, "its own collection of that name");
+    for (const guess of ["default/authDB.auths", "../authDB.auths", "chatDB.messages", "control.tenants"]) {
+      assert.match((await ask(`/find-in?${guess}`)).body, /Denied|Invalid/, guess);
+    }
+    // A session of one tenant is nothing to another: theirs are signed with other secrets.
+    const { status } = await neighbour.clone().get("/profile/getProfile", { headers: { host: EVIL } });
+    assert.notEqual(status, 401, "the probe has no such route");
+    assert.equal((await new Client(host.url).get("/profile/getProfile")).status, 401);
+  });
+
+  it("reaches neither the host's network nor a metadata service", async () => {
+    const targets = ["169.254.169.254/latest/meta-data/", `127.0.0.1:${host.port}/health`, "10.0.0.1/", "[::1]/"];
+    for (const target of [...targets, `localhost:${host.port}/health`, "metadata.google.internal/"]) {
+      const { body } = await ask(`/fetch?http://${target}`);
+      assert.doesNotMatch(body, /^[1-5]\d\d /, `${target}: ${body}`);
+    }
+    const named = MANIFEST.replace('["http://*:*", "https://*:*"]', `["http://127.0.0.1:${host.port}"]`);
+    const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
+      json: { manifest: named, components: { probe } },
+    });
+    assert.equal(status, 403, text);
+  });
+
+  it("can't import what it was not granted", async () => {
+    const less = MANIFEST.replace(/^cache = .*$/m, "");
+    const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
+      json: { manifest: less, components: { probe } },
+    });
+    assert.equal(status, 422, text);
+    assert.match(text, /cache/);
+  });
+
+  it("can't deploy what is no component, or more than there may be", async () => {
+    const junk = await operator.upload(Buffer.from("\0asm junk that is no component"));
+    const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
+      json: { components: { probe: junk } },
+    });
+    assert.equal(status, 422, text);
+    assert.equal((await ask("/hello")).status, 200, "the release before is in force");
+  });
+
+  it("is refused at the door beyond its requests a second, and nobody else is", async () => {
+    await operator.do("PATCH", "/v1/tenants/evil", { budgets: { requests_per_second: 20 } });
+    const answers = await Promise.all(Array.from({ length: 60 }, () => ask("/hello")));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length >= 30, `${refused.length} of 60 refused`);
+    assert.ok(refused.every(({ headers }) => Number(headers["retry-after"]) > 0));
+    assert.equal((await neighbour.clone().get("/profile/getProfile")).status, 200);
+  });
+
+  it("takes headers and bodies within bounds only", async () => {
+    await operator.do("PATCH", "/v1/tenants/evil", { budgets: { requests_per_second: null } });
+    const long = { host: EVIL, "x-long": "x".repeat(40_000) };
+    assert.equal((await ask("/hello", { headers: long })).status, 431);
+    assert.equal((await new Client(host.url).post("/count", undefined, { headers: { host: EVIL }, body: "x".repeat(2_000_000) })).status, 413);
+    assert.equal((await ask(`/${"x".repeat(9_000)}`)).status, 414);
+    const forged = new Client(host.url);
+    forged.cookie = sessionCookie("0123456789abcdef01234567");
+    assert.equal((await forged.get("/hello", { headers: { host: EVIL } })).status, 200);
+  });
+});
+
+function at(sorted, share) {
+  return sorted[Math.floor((sorted.length - 1) * share)];
+}
