@@ -31,6 +31,8 @@ const CALL_EVERY = 15;
 /** Beyond this the neighbour would have noticed, on however noisy a machine. */
 const MOST = 10;
 
+/** That compiling may take: our own services are in the cache. */
+const COMPILE_SECONDS = 10;
 /** Beyond its requests a second it is refused at the door, whatever it does. */
 const TOO_MANY = 429;
 
@@ -86,7 +88,7 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
   let neighbour;
 
   before(async () => {
-    host = await startHost();
+    host = await startHost({ env: { PINGTALK_COMPILE_TIME: `${COMPILE_SECONDS}` } });
     operator = new Operator(host);
     neighbour = await signUp(host.url);
     await profileExists(neighbour);
@@ -199,6 +201,22 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
     assert.equal((await ask("/hello")).status, 200, "the release before is in force");
   });
 
+  it("can't hold up others with a component that compiles for ever", async (test) => {
+    const endless = await operator.upload(slowToCompile(650_000));
+    const quiet = await neighbourly(() => pause(SECONDS * 1000));
+    const beside = await neighbourly(async () => {
+      const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
+        json: { components: { probe: endless } },
+      });
+      assert.equal(status, 422, text);
+      // Whichever of the compiler's bounds it meets first.
+      assert.match(text, /it took longer than 10s to compile|memory allocation of \d+ bytes failed/);
+    });
+    test.diagnostic(`the neighbour's p99 ${at(quiet, 0.99).toFixed(1)} -> ${at(beside, 0.99).toFixed(1)} ms while it compiles`);
+    assert.ok(at(beside, 0.5) / at(quiet, 0.5) < MOST);
+    assert.equal((await ask("/hello")).status, 200, "the release before is in force");
+  });
+
   it("is refused at the door beyond its requests a second, and nobody else is", async () => {
     await operator.do("PATCH", "/v1/tenants/evil", { budgets: { requests_per_second: 20 } });
     const answers = await Promise.all(Array.from({ length: 60 }, () => ask("/hello")));
@@ -219,6 +237,39 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
     assert.equal((await forged.get("/hello", { headers: { host: EVIL } })).status, 200);
   });
 });
+
+/** Functions of it: together somewhat less than a component may have, in bytes. */
+const FUNCTIONS = 4;
+
+/**
+ * A component of one core module whose functions are of so many multiplications, each of which needs
+ * the one before; a function may have some seven million bytes. (Binary formats: WebAssembly core 1.0, section 5; component model, Binary.md.)
+ * @param {number} count
+ */
+function slowToCompile(count) {
+  const leb = (number) => {
+    const bytes = [];
+    for (let left = number; ; left >>>= 7) {
+      bytes.push(left > 127 ? (left & 127) | 128 : left);
+      if (left <= 127) {
+        return Buffer.from(bytes);
+      }
+    }
+  };
+  const section = (id, content) => Buffer.concat([Buffer.from([id]), leb(content.length), content]);
+  // local.get 0, local.get 1, i32.mul, local.set 0, local.get 0, local.set 1
+  const step = Buffer.from([0x20, 0, 0x20, 1, 0x6c, 0x21, 0, 0x20, 0, 0x21, 1]);
+  const steps = Buffer.alloc(step.length * count, step);
+  // No local but the two parameters, which nothing is known of; the steps, local.get 0, end.
+  const body = Buffer.concat([Buffer.from([0]), steps, Buffer.from([0x20, 0, 0x0b])]);
+  const module = Buffer.concat([
+    Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]),
+    section(1, Buffer.from([1, 0x60, 2, 0x7f, 0x7f, 1, 0x7f])),
+    section(3, Buffer.concat([leb(FUNCTIONS), Buffer.alloc(FUNCTIONS)])),
+    section(10, Buffer.concat([leb(FUNCTIONS), ...Array.from({ length: FUNCTIONS }, () => [leb(body.length), body]).flat()])),
+  ]);
+  return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]), section(1, module)]);
+}
 
 function at(sorted, share) {
   return sorted[Math.floor((sorted.length - 1) * share)];

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod compile;
 mod config;
 mod doctor;
 mod events;
@@ -114,6 +115,9 @@ enum Command {
     /// Credentials: PINGTALK_REGISTRY_USER and PINGTALK_REGISTRY_PASSWORD.
     #[command(after_help = "Example:\n  pingtalk push registry.example.org/team/chat:1.2 .")]
     Push(remote::PushOptions),
+    /// Compile one component from standard input to standard output, for a host
+    #[command(hide = true)]
+    Compile,
     /// Print the version
     Version,
 }
@@ -144,6 +148,7 @@ fn main() -> ExitCode {
         Command::Audit(options) => remote::audit(&options),
         Command::Drain(options) => remote::drain(&options),
         Command::Push(options) => remote::push(&options),
+        Command::Compile => compile::run(),
         Command::Version => {
             println!("pingtalk {}", env!("CARGO_PKG_VERSION"));
             Ok(())

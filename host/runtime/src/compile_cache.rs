@@ -102,6 +102,13 @@ impl CompileCache {
     }
 }
 
+/// Loads what our own compiler's process has just made.
+pub(crate) fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes come over a pipe from the program that the host's configuration names, which
+    // is the same build and got them from `precompile_component`. That the engine fits is checked.
+    unsafe { Component::deserialize(engine, code) }
+}
+
 /// A name beside a file that nobody else uses: hosts may share the directory.
 fn beside(path: &Path) -> PathBuf {
     path.with_extension(format!("{:016x}.new", rand::random::<u64>()))

@@ -10,6 +10,7 @@ use wasmtime::{
 
 use crate::{
     compile_cache::CompileCache,
+    compiler::Compiler,
     glue, http,
     load::Loaded,
     pool::Pool,
@@ -44,6 +45,9 @@ pub struct EngineConfig {
     pub max_component_bytes: u64,
     /// Components compiled at once.
     pub compilations: usize,
+    /// What compiles, in a process of its own; none: a thread of this process, which can't be
+    /// ended early.
+    pub compiler: Option<Compiler>,
 }
 
 impl Default for EngineConfig {
@@ -56,6 +60,7 @@ impl Default for EngineConfig {
             stack_bytes: 512 * 1024,
             max_component_bytes: 32 * 1024 * 1024,
             compilations: 1,
+            compiler: None,
         }
     }
 }
@@ -126,7 +131,7 @@ fn configure(config: &EngineConfig, pooling: bool) -> Config {
 }
 
 /// The pooling allocator where the address space is large enough, else memory on demand.
-fn start(config: &EngineConfig) -> Result<wasmtime::Engine, EngineError> {
+pub(crate) fn start(config: &EngineConfig) -> Result<wasmtime::Engine, EngineError> {
     match wasmtime::Engine::new(&configure(config, true)) {
         Ok(engine) => Ok(engine),
         Err(error) => {

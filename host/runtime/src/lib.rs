@@ -18,6 +18,7 @@ mod call;
 mod capabilities;
 mod clock;
 mod compile_cache;
+mod compiler;
 mod component;
 mod control;
 mod conv;
@@ -39,6 +40,7 @@ mod watchdog;
 mod worker;
 
 pub use capabilities::{Capabilities, Names, OutboundPolicy, Variables};
+pub use compiler::{Compiler, compile_one};
 pub use component::{Component, HttpVersion, LoadError, Progress, Serves};
 pub use cores::enter_core;
 pub use engine::{Engine, EngineConfig, EngineError};

@@ -86,12 +86,24 @@ impl Engine {
             .acquire_owned()
             .await
             .map_err(|error| invalid(error.to_string()))?;
+        let code = match &self.config.compiler {
+            Some(compiler) => Some(
+                compiler
+                    .compile(bytes.clone())
+                    .await
+                    .map_err(|reason| LoadError::Invalid { name: name.into(), reason })?,
+            ),
+            None => None,
+        };
         let (cache, engine) = (self.cache.clone(), self.wasmtime.clone());
         let compiled = blocking(move || {
             // Held by the work, not by the caller, who may have given up.
             let _permit = permit;
-            let compiled = wasmtime::component::Component::new(&engine, &bytes)
-                .map_err(|error| format!("{error:#}"))?;
+            let compiled = match code {
+                Some(code) => compile_cache::deserialize(&engine, &code),
+                None => wasmtime::component::Component::new(&engine, &bytes),
+            };
+            let compiled = compiled.map_err(|error| format!("{error:#}"))?;
             if let Some(cache) = cache {
                 cache.put(&digest, &compiled);
             }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 /// Every key of `pingtalk.toml`. Each is also an environment variable: `PINGTALK_` and the key in
 /// capitals.
-pub(super) const KEYS: [&str; 30] = [
+pub(super) const KEYS: [&str; 31] = [
     "listen",
     "admin_listen",
     "admin_tokens",
@@ -12,6 +12,7 @@ pub(super) const KEYS: [&str; 30] = [
     "tls_key",
     "data",
     "compile_cache",
+    "compile_time",
     "public_url",
     "threads",
     "origins",
@@ -48,7 +49,7 @@ pub(super) const LISTS: [&str; 2] = ["origins", "trusted_proxies"];
 pub(super) const SWITCHES: [&str; 1] = ["rabbitmq_plain_queues"];
 
 /// Keys that hold a number.
-pub(super) const NUMBERS: [&str; 2] = ["threads", "drain"];
+pub(super) const NUMBERS: [&str; 3] = ["compile_time", "threads", "drain"];
 
 /// Fails at the first unknown key.
 pub(super) fn check(table: &toml::Table) -> Result<()> {

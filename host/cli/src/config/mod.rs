@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Where compiled components are kept; none: `compiled` in the data directory.
     pub(crate) compile_cache: Option<PathBuf>,
+    /// Seconds that compiling one component may take.
+    pub(crate) compile_time: u64,
     /// How clients reach this host, for the URLs handed out; none: `http://` and `listen`.
     pub(crate) public_url: Option<String>,
     /// Threads that serve requests; 0: one per core.
@@ -119,6 +121,8 @@ impl Default for Config {
             tls_key: None,
             data: PathBuf::from("data"),
             compile_cache: None,
+            // Our largest service takes two.
+            compile_time: 120,
             public_url: None,
             threads: 0,
             origins: None,
@@ -201,6 +205,11 @@ impl Config {
             None => generated(&self.data.join("secrets"), "control_key")?,
         };
         ControlKey::from_hex(key.expose()).context("`control_key`")
+    }
+
+    /// Time that compiling one component may take.
+    pub(crate) fn compile_time(&self) -> Duration {
+        Duration::from_secs(self.compile_time)
     }
 
     /// Time that calls in hand get when the host stops.

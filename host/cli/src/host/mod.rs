@@ -45,6 +45,7 @@ use self::{
     open::TenantOpener,
 };
 use crate::{
+    compile,
     config::Config,
     loading::{self, Application},
 };
@@ -137,6 +138,7 @@ impl Host {
                 config.compile_cache.clone().unwrap_or_else(|| config.data.join("compiled")),
             ),
             cores: cores.count(),
+            compiler: compile::compiler(config.compile_time()),
             ..EngineConfig::default()
         })?;
         let files = application.files().await?;

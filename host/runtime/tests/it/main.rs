@@ -4,6 +4,7 @@
 
 mod capabilities;
 mod compile_cache;
+mod compiler;
 mod hostile;
 mod http;
 mod lifecycle;
