@@ -1,6 +1,7 @@
 /** The dialog that deploys: choose files, see what would change, then do it. */
 
 import { call, hasArtifact, putArtifact } from "./api.js";
+import { show } from "./dialog.js";
 import { button, el, short } from "./dom.js";
 
 /**
@@ -57,39 +58,6 @@ export function openDeploy(tenant, done) {
     ),
   );
   show(dialog);
-}
-
-/**
- * Asks before something that can't be undone, or shows what it changes.
- * @param {string} question
- * @param {string} action the button's word
- * @param {Node | null} details
- * @param {() => Promise<void>} work
- */
-export function confirm(question, action, details, work) {
-  const problem = el("p", { class: "bad", role: "alert" });
-  const dialog = el("dialog", { "aria-label": question });
-  const yes = button(
-    action,
-    async () => {
-      await work();
-      dialog.close();
-    },
-    (error) => problem.replaceChildren(error.message),
-    "main",
-  );
-  const no = el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel");
-  dialog.append(
-    el("div", { class: "steps" }, el("h2", {}, question), details, problem, el("div", { class: "actions" }, yes, no)),
-  );
-  show(dialog);
-}
-
-/** @param {any} dialog */
-function show(dialog) {
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
 }
 
 /**

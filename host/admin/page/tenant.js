@@ -1,7 +1,8 @@
 /** One tenant: what it does now, its releases, its dead letters, its settings. */
 
 import { call } from "./api.js";
-import { changes, confirm, openDeploy } from "./deploy.js";
+import { changes, openDeploy } from "./deploy.js";
+import { confirm } from "./dialog.js";
 import { button, card, el, figures, latency, mebibytes, perSecond, short, table, when } from "./dom.js";
 
 /**

@@ -1,4 +1,4 @@
-//! The API's parts, and one request whose token was checked: what every route's function gets.
+//! The API's parts and one request to it: what every route's function gets.
 
 use std::sync::{Arc, OnceLock};
 
@@ -36,12 +36,12 @@ pub struct Admin {
     pub(crate) attempts: Attempts,
 }
 
-/// A request whose token was checked.
+/// A request that has found its route.
 pub(crate) struct Call {
     pub(crate) action: Action,
     /// What the route's braces took.
     pub(crate) taken: Vec<String>,
-    /// The token's name.
+    /// The token's name; empty without a token that is known.
     pub(crate) by: String,
     pub(crate) query: String,
     /// The tenant that the body names, where the path does not.

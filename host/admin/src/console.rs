@@ -37,6 +37,7 @@ pub const CONSOLE: &[ConsoleFile] = &[
     script("/console.js", include_bytes!("../page/console.js")),
     script("/api.js", include_bytes!("../page/api.js")),
     script("/deploy.js", include_bytes!("../page/deploy.js")),
+    script("/dialog.js", include_bytes!("../page/dialog.js")),
     script("/dom.js", include_bytes!("../page/dom.js")),
     script("/rates.js", include_bytes!("../page/rates.js")),
     script("/tenant.js", include_bytes!("../page/tenant.js")),

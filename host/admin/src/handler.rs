@@ -3,7 +3,10 @@
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::ALLOW};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, AUTHORIZATION},
+};
 use pingtalk_capabilities::calls::{Body, CallContext, CallError, HttpHandler};
 
 use crate::{
@@ -14,18 +17,20 @@ use crate::{
     dead_letters, deployments, host,
     problem::Problem,
     routes::{self, Action, Found, Route},
-    sockets, tenants, token,
+    sockets, tenants,
+    token::{self, Token},
 };
 
 impl Admin {
-    /// Checks the token against the route's scope. Returns the token's name.
+    /// Checks the token that a request carries against the route's scope.
     fn admit(
         &self,
         context: &CallContext,
-        request: &Request<Body>,
+        headers: &HeaderMap,
+        token: Option<&Token>,
         route: &Route,
-    ) -> Result<String, Problem> {
-        let Some(scope) = route.scope else { return Ok(String::new()) };
+    ) -> Result<(), Problem> {
+        let Some(scope) = route.scope else { return Ok(()) };
         if let Some(wait) = self.attempts.wait(context.client) {
             let message = "too many wrong tokens from this address";
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message);
@@ -33,8 +38,8 @@ impl Admin {
         }
         let unauthorized =
             |message: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
-        let Some(token) = token::find(&self.parts.tokens, request.headers()) else {
-            if !request.headers().contains_key(http::header::AUTHORIZATION) {
+        let Some(token) = token else {
+            if !headers.contains_key(AUTHORIZATION) {
                 return Err(unauthorized("send `Authorization: Bearer TOKEN`"));
             }
             let wrong = self.attempts.wrong(context.client);
@@ -50,7 +55,7 @@ impl Admin {
             );
             return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
-        Ok(token.name().to_owned())
+        Ok(())
     }
 
     async fn answer(&self, context: CallContext, request: Request<Body>) -> Answer {
@@ -64,21 +69,16 @@ impl Admin {
                 )));
             }
         };
-        let admitted = self.admit(&context, &request, route);
+        let token = token::find(&self.parts.tokens, request.headers());
+        let admitted = self.admit(&context, request.headers(), token, route);
+        let by = token.map(|token| token.name().to_owned()).unwrap_or_default();
         let detail = format!("{} {}", request.method(), path);
-        // A token that may not do this is known by its name; a wrong one is not.
-        let by = match &admitted {
-            Ok(by) => by.clone(),
-            Err(_) => token::find(&self.parts.tokens, request.headers())
-                .map(|token| token.name().to_owned())
-                .unwrap_or_default(),
-        };
         let in_path = route.path.contains("{tenant}");
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
         let call = Call { action: route.action, taken, by, query, named: OnceLock::new() };
         let answer = match admitted {
-            Ok(_) => self.act(&call, body).await,
+            Ok(()) => self.act(&call, body).await,
             Err(problem) => Err(problem),
         };
         // Who sends no known token changes nothing and must not fill the log.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
-use pingtalk_capabilities::calls::Body;
+use pingtalk_capabilities::{TenantId, calls::Body};
 use pingtalk_tenancy::{
     control::{Canary, ControlError, TenantBudgets, TenantRecord},
     deploy::public_key,
@@ -165,21 +165,11 @@ async fn change(admin: &Admin, name: &str, patch: Patch) -> Result<TenantRecord,
         }
         None => None,
     };
-    if let Some(wanted) = &patch.hosts {
-        // The new ones first: when one is another tenant's, nothing else has changed.
-        for host in wanted {
-            store.claim_host(name, host).await.map_err(|error| match error {
-                ControlError::Invalid(message) => Problem::invalid("hosts", message),
-                other => other.into(),
-            })?;
-        }
-        let wanted: BTreeSet<String> =
-            wanted.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase()).collect();
-        for host in store.tenant(name).await?.hosts.difference(&wanted) {
-            store.release_host(name, host).await?;
-        }
-    }
-    let record = store.change_tenant(name, |record| {
+    let claimed = match &patch.hosts {
+        Some(wanted) => claim(admin, name, wanted).await?,
+        None => Vec::new(),
+    };
+    let changed = store.change_tenant(name, |record| {
         for (variable, value) in &patch.variables {
             match value {
                 Some(value) => record.variables.insert(variable.clone(), value.clone()),
@@ -197,7 +187,52 @@ async fn change(admin: &Admin, name: &str, patch: Patch) -> Result<TenantRecord,
         record.suspended = patch.suspended.unwrap_or(record.suspended);
         Ok(())
     });
-    Ok(record.await?)
+    let mut record = match changed.await {
+        Ok(record) => record,
+        Err(error) => {
+            give_back(admin, name, &claimed).await?;
+            return Err(error.into());
+        }
+    };
+    if let Some(wanted) = &patch.hosts {
+        let wanted: BTreeSet<String> = wanted.iter().map(|host| one_form(host)).collect();
+        for host in record.hosts.clone().difference(&wanted) {
+            record = store.release_host(name, host).await?;
+        }
+    }
+    Ok(record)
+}
+
+/// Takes the host names that a tenant does not have yet: all of them, or none. Returns them.
+async fn claim(admin: &Admin, name: &str, wanted: &[String]) -> Result<Vec<String>, Problem> {
+    let store = &admin.parts.store;
+    let had = store.tenant(name).await?.hosts;
+    let mut claimed = Vec::new();
+    for host in wanted.iter().filter(|host| !had.contains(&one_form(host))) {
+        match store.claim_host(name, host).await {
+            Ok(_) => claimed.push(host.clone()),
+            Err(error) => {
+                give_back(admin, name, &claimed).await?;
+                return Err(match error {
+                    ControlError::Invalid(message) => Problem::invalid("hosts", message),
+                    other => other.into(),
+                });
+            }
+        }
+    }
+    Ok(claimed)
+}
+
+async fn give_back(admin: &Admin, name: &str, hosts: &[String]) -> Result<(), ControlError> {
+    for host in hosts {
+        admin.parts.store.release_host(name, host).await?;
+    }
+    Ok(())
+}
+
+/// A host name as the control store keeps it.
+fn one_form(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// The bounds that need no store.
@@ -233,7 +268,7 @@ fn check_value(field: &str, name: &str, value: &str) -> Result<(), Problem> {
 
 async fn remove(admin: &Admin, call: &Call) -> Answer {
     let name = call.first();
-    if name == "default" {
+    if name == TenantId::DEFAULT {
         let message = "the default tenant runs the application in the host's folder and stays";
         return Err(Problem::new(StatusCode::CONFLICT, "default_tenant", message));
     }

@@ -17,10 +17,13 @@ pub struct InvalidTenantId(String);
 const CONTROL: &str = "pingtalk-control";
 
 impl TenantId {
+    /// The name of the tenant without a prefix.
+    pub const DEFAULT: &str = "default";
+
     /// The tenant without a prefix, whose data lie where the original PingTalk's do.
     #[must_use]
     pub fn default_tenant() -> Self {
-        Self(Arc::from("default"))
+        Self(Arc::from(Self::DEFAULT))
     }
 
     /// Where hosts keep what they know of tenants: a namespace that no tenant can have.
@@ -51,7 +54,7 @@ impl TenantId {
     /// True for the tenant without a prefix.
     #[must_use]
     pub fn is_default(&self) -> bool {
-        &*self.0 == "default"
+        &*self.0 == Self::DEFAULT
     }
 }
 

@@ -1,9 +1,8 @@
 //! The hidden `pingtalk compile`: compiles one component in a process of its own, so that a component
 //! that takes for ever, or all memory, costs its deployment and nothing else.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Result, anyhow};
 use pingtalk_runtime::{Compiler, EngineConfig};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -28,10 +27,17 @@ pub(crate) fn compiler(time: Duration) -> Option<Compiler> {
     }
 }
 
-/// Compiles from standard input to standard output.
-pub(crate) fn run() -> Result<()> {
+/// Compiles from standard input to standard output. On standard error stands the reason alone: the
+/// host passes it on to whoever deploys.
+pub(crate) fn run() -> ExitCode {
     let limit = Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
     // A system without this bound has the one on time.
     let _ = setrlimit(Resource::Data, limit);
-    pingtalk_runtime::compile_one(&EngineConfig::default()).map_err(|reason| anyhow!(reason))
+    match pingtalk_runtime::compile_one(&EngineConfig::default()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -13,7 +13,7 @@ use pingtalk_capabilities::events::{DeadLetter, Events};
 use pingtalk_manifest::Manifest;
 use pingtalk_tenancy::assemble;
 
-use crate::{ManifestOption, config::Config, host::compose, loading::Application, remote::rounded};
+use crate::{ManifestOption, age::rounded, config::Config, host::compose, loading::Application};
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -1,5 +1,6 @@
 //! The `pingtalk` binary: parse the command line, do what it says.
 
+mod age;
 mod build;
 mod check;
 mod compile;
@@ -148,7 +149,7 @@ fn main() -> ExitCode {
         Command::Audit(options) => remote::audit(&options),
         Command::Drain(options) => remote::drain(&options),
         Command::Push(options) => remote::push(&options),
-        Command::Compile => compile::run(),
+        Command::Compile => return compile::run(),
         Command::Version => {
             println!("pingtalk {}", env!("CARGO_PKG_VERSION"));
             Ok(())

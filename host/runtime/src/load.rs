@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use bytes::Bytes;
@@ -19,25 +19,31 @@ use crate::{
 pub(crate) struct Loaded(Mutex<HashMap<Arc<str>, Weak<Component>>>);
 
 impl Loaded {
+    fn components(&self) -> MutexGuard<'_, HashMap<Arc<str>, Weak<Component>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn get(&self, name: &str, digest: &str) -> Option<Arc<Component>> {
-        let components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = components.get(digest)?.upgrade()?;
-        drop(components);
-        // Another application may call it differently; the code is the same.
-        Some(if found.name() == name { found } else { Arc::new(found.renamed(name)) })
+        let found = self.components().get(digest)?.upgrade()?;
+        Some(named(found, name))
     }
 
     /// Keeps a component for as long as somebody runs it. Whoever was faster is shared.
     fn keep(&self, component: Component) -> Arc<Component> {
-        if let Some(found) = self.get(component.name(), component.digest()) {
-            return found;
+        let mut components = self.components();
+        if let Some(found) = components.get(component.digest()).and_then(Weak::upgrade) {
+            return named(found, component.name());
         }
         let component = Arc::new(component);
-        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|_, component| component.strong_count() > 0);
         components.insert(Arc::from(component.digest()), Arc::downgrade(&component));
         component
     }
+}
+
+/// The same code under the name that it has in another application.
+fn named(component: Arc<Component>, name: &str) -> Arc<Component> {
+    if component.name() == name { component } else { Arc::new(component.renamed(name)) }
 }
 
 impl Engine {

@@ -17,13 +17,11 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
+use pingtalk_capabilities::TenantId;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::control::TenantRecord;
-
-/// The tenant that is served under every host name that nobody claims.
-const DEFAULT: &str = "default";
 
 /// The bounds of a [`Directory`].
 #[derive(Debug, Clone, Copy)]
@@ -166,8 +164,11 @@ impl<O: Opener> Directory<O> {
             }
         });
         let entry = entry.or_else(|| {
-            // A default tenant with host names of its own does not answer to others.
-            tenants.by_name.get(DEFAULT).filter(|entry| entry.record.load().hosts.is_empty())
+            // It is served under every name that nobody claims, unless it has names of its own.
+            tenants
+                .by_name
+                .get(TenantId::DEFAULT)
+                .filter(|entry| entry.record.load().hosts.is_empty())
         })?;
         self.touch(entry);
         Some(Arc::clone(entry))

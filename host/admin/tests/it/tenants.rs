@@ -71,6 +71,31 @@ async fn what_is_wrong_is_named_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_refused_in_part_is_not_made_at_all() {
+    let setting = setting().await;
+    for body in [r#"{"name":"one","hosts":["a.example.org"]}"#, r#"{"name":"two"}"#] {
+        setting.admin(Method::POST, "/v1/tenants", body).await;
+    }
+    let before = setting.admin(Method::GET, "/v1/tenants/two", "").await.body;
+    for (body, status) in [
+        (r#"{"hosts":["b.example.org","A.example.org"],"suspended":true}"#, 409),
+        (r#"{"hosts":["b.example.org"],"budgets":{"speed":1}}"#, 422),
+        (r#"{"hosts":["b.example.org","not a host"],"variables":{"x":"1"}}"#, 422),
+    ] {
+        let answer = setting.admin(Method::PATCH, "/v1/tenants/two", body).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+        let after = setting.admin(Method::GET, "/v1/tenants/two", "").await.body;
+        let parts = |tenant: &serde_json::Value| {
+            ["hosts", "suspended", "variables", "budgets"].map(|field| tenant[field].clone())
+        };
+        assert_eq!(parts(&after), parts(&before), "{body}");
+    }
+    // What was not kept is free.
+    let body = r#"{"hosts":["b.example.org"]}"#;
+    assert_eq!(setting.admin(Method::PATCH, "/v1/tenants/one", body).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_secret_goes_in_and_never_comes_out() {
     let setting = setting().await;
     setting.admin(Method::POST, "/v1/tenants", r#"{"name":"shop"}"#).await;

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use pingtalk_capabilities::TenantId;
 use pingtalk_tenancy::{
     control::{ControlError, ControlStore, DeploymentRecord, Digest, Kind, ReleaseRecord, now},
     deploy::{Deployer, Deployment, Report},
@@ -18,8 +19,7 @@ use pingtalk_tenancy::{
 
 use crate::loading::Application;
 
-/// The default tenant's name.
-const TENANT: &str = "default";
+const TENANT: &str = TenantId::DEFAULT;
 /// Who deploys files.
 const BY: &str = "files";
 

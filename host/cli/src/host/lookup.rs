@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pingtalk_capabilities::calls::CallError;
+use pingtalk_capabilities::{TenantId, calls::CallError};
 use pingtalk_gateway::{Found, Site, Sites};
 use pingtalk_tenancy::{Directory, Entry};
 
@@ -30,7 +30,7 @@ pub(super) struct DirectSites {
 
 impl Sites for DirectSites {
     fn site(&self, _host: Option<&str>) -> Found {
-        let Some(entry) = self.directory.tenant("default") else { return Found::Nowhere };
+        let Some(entry) = self.directory.tenant(TenantId::DEFAULT) else { return Found::Nowhere };
         let component = self.component.clone();
         look(&self.directory, entry, move |tenant| tenant.direct(&component))
     }

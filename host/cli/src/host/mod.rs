@@ -24,6 +24,7 @@ use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use pingtalk_admin::{Admin, Parts};
+use pingtalk_capabilities::TenantId;
 use pingtalk_gateway::{Gateway, Tls};
 use pingtalk_manifest::Manifest;
 use pingtalk_runtime::{Engine, EngineConfig};
@@ -162,7 +163,7 @@ impl Host {
         follower.look().await?;
         let switch = Arc::clone(&follower) as _;
         let deployer = Arc::new(Deployer::new(loader, key.clone(), switch));
-        if let Some(entry) = directory.tenant("default") {
+        if let Some(entry) = directory.tenant(TenantId::DEFAULT) {
             directory.wake(&entry).await.map_err(|error| anyhow!("{error}"))?;
         }
 

@@ -74,7 +74,7 @@ impl TenantOpener {
     /// What a tenant may use. The default one is the operator's own: it has no bounds but those that
     /// were set for it.
     pub(super) fn budgets(&self, record: &TenantRecord) -> TenantBudgets {
-        match record.name == "default" {
+        match record.name == TenantId::DEFAULT {
             true => record.budgets,
             false => record.budgets.or(self.config.tenant_budgets).or(TenantBudgets::modest()),
         }
@@ -82,7 +82,7 @@ impl TenantOpener {
 
     /// The origins that browsers may call a tenant from.
     pub(super) fn origins(&self, record: &TenantRecord, manifest: &Manifest) -> Vec<String> {
-        let own = self.config.origins.as_ref().filter(|_| record.name == "default");
+        let own = self.config.origins.as_ref().filter(|_| record.name == TenantId::DEFAULT);
         own.unwrap_or(&manifest.application.host.cors_origins).clone()
     }
 

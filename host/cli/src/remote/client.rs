@@ -7,7 +7,6 @@ use bytes::Bytes;
 use pingtalk_tenancy::control::Digest;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
-use tokio_rustls::rustls::crypto::ring;
 
 use crate::config::Secret;
 
@@ -28,8 +27,7 @@ impl AdminClient {
         if base.scheme() == "http" && !is_loopback(&base) {
             eprintln!("warning: the token goes to {base} unencrypted: use https, or a tunnel");
         }
-        // Err: somebody in this process was faster, which is as good.
-        let _ = ring::default_provider().install_default();
+        super::choose_crypto();
         let http = Client::builder()
             .connect_timeout(CONNECT_TIME)
             .timeout(ANSWER_TIME)

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{
     Remote,
     client::AdminClient,
-    report::{ago, list, number, rounded, short, table, text},
+    report::{ago, list, number, short, table, text},
 };
+use crate::age::rounded;
 
 #[derive(Args)]
 pub(crate) struct StatusOptions {

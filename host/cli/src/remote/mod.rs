@@ -15,6 +15,7 @@ use std::{future::Future, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
+use tokio_rustls::rustls::crypto::ring;
 
 use self::client::AdminClient;
 use crate::config::{self, Config, Secret};
@@ -24,7 +25,6 @@ pub(crate) use host::{AuditOptions, StatusOptions, audit, drain, status};
 pub(crate) use releases::{
     CanaryOptions, DiffOptions, ReleasesOptions, RollbackOptions, canary, diff, releases, rollback,
 };
-pub(crate) use report::rounded;
 pub(crate) use secrets::{SecretsOptions, secrets};
 pub(crate) use tenants::{TenantsOptions, tenants};
 
@@ -110,6 +110,12 @@ impl Remote {
         }
         Ok(())
     }
+}
+
+/// Both clients leave it to us with which crypto TLS works.
+fn choose_crypto() {
+    // Err: it was chosen already in this process.
+    let _ = ring::default_provider().install_default();
 }
 
 fn read_token(file: &std::path::Path) -> Result<Secret> {

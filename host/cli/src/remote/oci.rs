@@ -14,7 +14,6 @@ use oci_client::{
     manifest::{OciDescriptor, OciImageManifest},
     secrets::RegistryAuth,
 };
-use tokio_rustls::rustls::crypto::ring;
 
 use super::package::Package;
 use crate::{config, progress::Steps};
@@ -53,8 +52,7 @@ fn reference(text: &str) -> Result<Reference> {
 
 /// Speaks TLS, but for registries on this machine.
 fn client(reference: &Reference) -> Client {
-    // Err: somebody in this process was faster, which is as good.
-    let _ = ring::default_provider().install_default();
+    super::choose_crypto();
     let registry = reference.resolve_registry();
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
     let is_local = host == "localhost"
@@ -189,7 +187,6 @@ impl tokio::io::AsyncWrite for Bounded<'_> {
     }
 }
 
-/// A layer of another tool's, as [`Bytes`] are cheap to clone.
 #[cfg(test)]
 mod tests {
     use super::is_reference;

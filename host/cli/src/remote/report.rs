@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use crate::age::rounded;
+
 /// A text field; empty when it is not there.
 pub(super) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -24,7 +26,7 @@ pub(super) fn texts<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'
     list(value, name).iter().filter_map(Value::as_str)
 }
 
-/// Rows in columns, the first row underlined by nothing but its place.
+/// A head and rows, in columns as wide as their widest cell.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
     let mut widths: Vec<usize> = head.iter().map(|title| title.chars().count()).collect();
     for row in rows {
@@ -48,16 +50,6 @@ pub(super) fn ago(value: &Value, name: &str) -> String {
     let at = Duration::from_millis(number(value, name));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{} ago", rounded(now.saturating_sub(at)))
-}
-
-/// The greatest unit that fits, for people.
-pub(crate) fn rounded(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
 }
 
 /// A digest's or release's first digits, enough to tell it from its neighbours.
@@ -94,18 +86,7 @@ pub(super) fn changes(changes: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{rounded, short};
-
-    #[test]
-    fn ages_are_rounded_down() {
-        let shown = |seconds| rounded(Duration::from_secs(seconds));
-        assert_eq!(
-            [0, 59, 60, 3_599, 3_600, 200_000].map(shown),
-            ["0 s", "59 s", "1 min", "59 min", "1 h", "2 d"]
-        );
-    }
+    use super::short;
 
     #[test]
     fn a_digest_is_cut() {

@@ -47,6 +47,8 @@ pub(super) fn gateway(admin: &Arc<Admin>, drain: Duration) -> Result<Gateway> {
         max_connections: MAX_CONNECTIONS,
         drain_timeout: drain,
         body_timeout: DEADLINE,
+        // An upload and what is then done with it.
+        stream_timeout: DEADLINE * 2,
         ..pingtalk_gateway::Config::default()
     };
     Ok(Gateway::new(config, Arc::new(OneSite(Arc::new(Site::new(routes))))))

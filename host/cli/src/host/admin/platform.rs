@@ -10,7 +10,7 @@ use pingtalk_admin::{
     ComponentStatus, GatewayStatus, HostStatus, Platform, PlatformError, Queues, RouteStatus,
     SocketStatus, TenantStatus,
 };
-use pingtalk_capabilities::sockets::Sockets;
+use pingtalk_capabilities::{TenantId, sockets::Sockets};
 use pingtalk_gateway::{Metrics, Route};
 use pingtalk_tenancy::{Directory, Release};
 use tokio_util::sync::CancellationToken;
@@ -87,7 +87,7 @@ impl Platform for HostPlatform {
         if self.drain.is_cancelled() {
             return Err("draining".to_owned());
         }
-        match self.directory.tenant("default") {
+        match self.directory.tenant(TenantId::DEFAULT) {
             Some(entry) if entry.open().is_none() => Err("the default tenant is not open".into()),
             _ => Ok(()),
         }
