@@ -209,6 +209,11 @@ export class Host {
     return this.#wholeLog().split("\n").slice(-40).join("\n");
   }
 
+  /** What it logged, line by line. */
+  lines() {
+    return this.#wholeLog().split("\n");
+  }
+
   /** Since the last start. */
   #wholeLog() {
     return readFileSync(join(this.#data, "host.log")).subarray(this.#logged).toString("utf8");

@@ -47,6 +47,7 @@ const DEEDS = [
   ["logs for ever", "/log?100000", [200, 503, 504], "calls"],
   ["sends large responses", "/big?20000000", [200, 503, 504], "calls"],
   ["never answers", "/never", [503, 504], "deadline_exceeded"],
+  ["stops in the middle of an answer", "/stall", [503, 504, "aborted"], "calls"],
   ["traps", "/trap", [500, 503], "failed"],
 ];
 
@@ -190,6 +191,52 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
     });
     assert.equal(status, 422, text);
     assert.match(text, /cache/);
+  });
+
+  it("can't ask for more than the operator gives", async () => {
+    const greedy = MANIFEST.replace('wall_time = "3s"', 'wall_time = "3s", memory = "512MiB"');
+    const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
+      json: { manifest: greedy, components: { probe } },
+    });
+    assert.equal(status, 403, text);
+    assert.match(text, /budget `memory` asks for 536870912 bytes/);
+  });
+
+  it("can't deploy what does not start, whatever it does instead", async () => {
+    const manifest = `${MANIFEST}\n[component.late]\nsource = "late.wasm"\n[component.late.tool.pingtalk]\nbudgets = { cpu_time = "500ms" }\n`;
+    for (const [name, reason] of [
+      ["trap-at-start", /unreachable/],
+      ["loop-at-start", /it computed for 500ms without giving way/],
+      ["memory-at-start", /memory/],
+      ["table-at-start", /table/],
+      ["huge-table", /table/],
+      ["many-tables", /table/],
+    ]) {
+      const file = resolve(ROOT, `target/wasm32-wasip2/component/text/${name}.wasm`);
+      const late = await operator.upload(readFileSync(file));
+      const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
+        json: { manifest, components: { probe, late } },
+      });
+      assert.equal(status, 422, `${name}: ${text}`);
+      assert.match(text, reason, name);
+    }
+    assert.equal((await ask("/hello")).status, 200, "the release before is in force");
+  });
+
+  it("stores no more than it may, and frees what it removes", async () => {
+    await operator.do("PATCH", "/v1/tenants/evil", { budgets: { stored_documents: 5 } });
+    const answers = [];
+    for (let n = 0; n < 8; n += 1) {
+      answers.push((await ask(`/store?${n}`)).body);
+    }
+    assert.equal(answers.filter((answer) => answer === "stored").length, 5, answers.join());
+    assert.ok(answers.slice(5).every((answer) => answer.includes("QuotaExceeded")), answers.join());
+    const evil = (await operator.status()).tenants.find((tenant) => tenant.name === "evil");
+    assert.equal(evil.stored_documents, 5);
+    assert.equal((await ask("/remove?0")).body, "removed 1");
+    await pause(1_100);
+    assert.equal((await ask("/store?9")).body, "stored");
+    await operator.do("PATCH", "/v1/tenants/evil", { budgets: { stored_documents: null } });
   });
 
   it("can't deploy what is no component, or more than there may be", async () => {

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 
 use crate::{
-    process::{cargo, root, run},
+    process::{cargo, root, run, target},
     setup,
 };
 
@@ -19,7 +19,21 @@ pub(crate) fn build() -> Result<()> {
     for package in packages()? {
         command.args(["--package", &package]);
     }
-    run(&mut command)
+    run(&mut command)?;
+    texts()
+}
+
+/// Translates the guests that are written as text, into `target/wasm32-wasip2/component/text/`.
+fn texts() -> Result<()> {
+    let into = target().join(setup::WASM_TARGET).join("component/text");
+    std::fs::create_dir_all(&into)?;
+    for entry in std::fs::read_dir(root().join("tests/guests/text"))? {
+        let file = entry?.path();
+        let component = wat::parse_file(&file)?;
+        let name = file.with_extension("wasm");
+        std::fs::write(into.join(name.file_name().unwrap_or_default()), component)?;
+    }
+    Ok(())
 }
 
 /// The guests' package names.

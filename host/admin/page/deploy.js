@@ -97,7 +97,7 @@ async function upload(files, outcome) {
  * @param {any} list of `Changes`
  * @returns {HTMLElement}
  */
-export function changes({ components, granted, withdrawn }) {
+export function changes({ components, granted, withdrawn, settings }) {
   const lines = components.flatMap((it) => [
     `${it.name}  ${short(it.before) || "none"} → ${short(it.after) || "none"}`,
     ...it.imports_added.map((name) => `  + imports ${name}`),
@@ -106,5 +106,6 @@ export function changes({ components, granted, withdrawn }) {
     ...it.exports_removed.map((name) => `  − exports ${name}`),
   ]);
   lines.push(...granted.map((grant) => `+ grant ${grant}`), ...withdrawn.map((grant) => `− grant ${grant}`));
+  lines.push(...settings.map((it) => `${it.path}: ${it.before ?? "not set"} → ${it.after ?? "not set"}`));
   return el("pre", { class: "changes", tabindex: 0 }, lines.length > 0 ? lines.join("\n") : "no difference");
 }

@@ -23,6 +23,7 @@ export function live(status, rates) {
       ["Server errors a second", rates ? perSecond(rates.serverErrors) : "…"],
       ["CPU", rates ? `${(rates.cpu * 100).toFixed(0)} %` : "…"],
       ["Memory of instances", mebibytes(status.memory_bytes)],
+      ...(status.stored_bytes ? [["Stored", `${mebibytes(status.stored_bytes)} in ${status.stored_documents} documents and blobs`]] : []),
       ["Sockets", `${status.sockets.sockets} of ${status.sockets.users} users`],
       ["Events waiting", waiting],
     ]),

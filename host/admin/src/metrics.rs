@@ -70,12 +70,32 @@ pub(crate) fn render(status: &HostStatus) -> String {
         status.tenants_known,
     );
     page.single("pingtalk_tenants_open", "gauge", "Tenants open here.", status.tenants.len());
+    tenants(&mut page, status);
     gateway(&mut page, status);
     routes(&mut page, status);
     components(&mut page, status);
     sockets(&mut page, status);
     queues(&mut page, status);
     page.0
+}
+
+fn tenants(page: &mut Page, status: &HostStatus) {
+    type Read = fn(&crate::status::TenantStatus) -> u64;
+    let families: [(&str, &str, Read); 3] = [
+        ("pingtalk_tenant_memory_bytes", "Linear memory of all instances.", |t| t.memory_bytes),
+        ("pingtalk_tenant_stored_documents", "Documents, as measured last.", |t| {
+            t.stored_documents
+        }),
+        ("pingtalk_tenant_stored_bytes", "Documents, indexes and blobs, as measured last.", |t| {
+            t.stored_bytes
+        }),
+    ];
+    for (name, help, read) in families {
+        page.family(name, "gauge", help);
+        for tenant in &status.tenants {
+            page.sample(name, &[("tenant", &tenant.name)], read(tenant));
+        }
+    }
 }
 
 fn gateway(page: &mut Page, status: &HostStatus) {

@@ -59,6 +59,10 @@ pub struct TenantStatus {
     pub canary: Option<(String, u8)>,
     /// Linear memory of all its instances, in bytes.
     pub memory_bytes: u64,
+    /// Documents stored, as measured last; 0 for a tenant without bounds on them.
+    pub stored_documents: u64,
+    /// Bytes of documents, their indexes and blobs, as measured last.
+    pub stored_bytes: u64,
     /// Its routes.
     pub routes: Vec<RouteStatus>,
     /// The components of its releases.

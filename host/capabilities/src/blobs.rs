@@ -78,6 +78,10 @@ pub trait Blobs: Send + Sync {
 
     /// Removes a blob.
     async fn delete(&self, container: &str, name: &str) -> Result<(), BlobError>;
+
+    /// Bytes of all the tenant's blobs; none where the store can't tell. It may take a while where
+    /// there are many.
+    async fn stored_bytes(&self) -> Result<Option<u64>, BlobError>;
 }
 
 /// Opens tenants' blobs.

@@ -12,6 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use crate::{
     events::{Disposition, Event},
     sockets::{Ack, DisconnectReason, Handshake, Message, Refusal, Session, Socket},
+    trace::Trace,
 };
 
 /// Why a body ended early. The text is for a log, not for a client.
@@ -46,6 +47,8 @@ pub struct CallContext {
     /// When the caller gives up. Counted from the enqueueing; the component's own wall-time
     /// budget may end the call earlier.
     pub deadline: Instant,
+    /// What the call's spans begin under.
+    pub trace: Trace,
 }
 
 /// Why a call brought no answer. Each is already counted and logged where it happened.

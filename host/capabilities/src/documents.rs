@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{TenantId, events::Event};
+use crate::{TenantId, events::Event, storage::Stored};
 
 /// One BSON document, encoded.
 pub type Document = Bytes;
@@ -348,6 +348,13 @@ pub trait Outbox: Send + Sync {
     async fn changed(&self);
 }
 
+/// How much a tenant's documents are.
+#[async_trait]
+pub trait Volume: Send + Sync {
+    /// What is stored now, by the store's own count. It may take a while where there is much.
+    async fn stored(&self) -> Result<Stored, DocumentError>;
+}
+
 /// A tenant's documents and their outbox.
 #[derive(Clone)]
 pub struct DocumentStore {
@@ -355,6 +362,8 @@ pub struct DocumentStore {
     pub documents: Arc<dyn Documents>,
     /// For the relay.
     pub outbox: Arc<dyn Outbox>,
+    /// For the tenant's account.
+    pub volume: Arc<dyn Volume>,
 }
 
 /// Opens tenants' stores.

@@ -17,6 +17,8 @@ pub mod events;
 pub mod grants;
 pub mod limits;
 pub mod sockets;
+pub mod storage;
 pub mod tenant;
+pub mod trace;
 
 pub use tenant::TenantId;

@@ -1,24 +1,35 @@
-//! Where log lines go: standard error, as text for people or JSON for machines.
+//! Where log lines go: standard error, as text for people or JSON for machines, and a collector if
+//! there is one.
 
 use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
-use crate::config::{Config, LogFormat};
+use crate::{
+    config::{Config, LogFormat},
+    telemetry::Telemetry,
+};
 
 /// Starts logging. Once a process.
-pub(crate) fn start(config: &Config) -> Result<()> {
+pub(crate) fn start(config: &Config, telemetry: Option<&Telemetry>) -> Result<()> {
     let filter = EnvFilter::try_new(directives(&config.log))
         .with_context(|| format!("`log` holds no valid directives: `{}`", config.log))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match config.log_format {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
         LogFormat::Text => {
-            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
+            lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|error| anyhow::anyhow!("logging can't be started: {error}"))
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(telemetry.map(Telemetry::lines))
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("logging can't be started: {error}"))
 }
 
 /// Drivers that log what they also return, as errors even where it is expected (a queue that is

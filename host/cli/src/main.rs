@@ -5,13 +5,14 @@ mod build;
 mod check;
 mod compile;
 mod config;
+mod crypto;
 mod doctor;
-mod events;
 mod host;
 mod loading;
 mod logging;
 mod progress;
 mod remote;
+mod telemetry;
 mod up;
 mod watch;
 
@@ -73,7 +74,7 @@ enum Command {
     #[command(
         after_help = "Examples:\n  pingtalk events list\n  pingtalk events list chat.request.accepted --json\n  pingtalk events replay chat.request.accepted 6f1c…#0\n  pingtalk events replay chat.request.accepted --all\n  pingtalk events discard chat.request.accepted 6f1c…#0"
     )]
-    Events(events::Options),
+    Events(remote::EventsOptions),
     /// Put a release in force on a running host
     ///
     /// Uploads what the host does not have, has it checked (signatures, grants, imports and
@@ -137,7 +138,7 @@ fn main() -> ExitCode {
         Command::Build(options) => build::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
-        Command::Events(options) => events::run(&options),
+        Command::Events(options) => remote::events(&options),
         Command::Deploy(options) => remote::deploy(&options),
         Command::Rollback(options) => remote::rollback(&options),
         Command::Canary(options) => remote::canary(&options),

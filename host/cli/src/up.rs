@@ -12,6 +12,7 @@ use crate::{
     host::{Bound, Capability, Host},
     loading::Application,
     logging,
+    telemetry::Telemetry,
     watch::Watch,
 };
 
@@ -51,7 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(threads) = options.threads {
         config.threads = threads;
     }
-    logging::start(&config)?;
+    // Sends what is left when everything else has ended.
+    let telemetry = Telemetry::start(&config)?;
+    logging::start(&config, telemetry.as_ref())?;
     let application = Application::read(&options.manifest.manifest)?;
     if options.build {
         build::build(&application, &[])?;

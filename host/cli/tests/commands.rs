@@ -132,17 +132,12 @@ fn the_doctor_names_what_is_away_and_what_to_do() {
 }
 
 #[test]
-fn dead_letters_of_unknown_queues_are_told_the_known_ones() {
+fn commands_for_a_host_say_when_none_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let consuming = format!(
-        "{MANIFEST}\n[component.books.tool.pingtalk]\nconsume = [{{ queue = \"books.sold\", topics = [\"sold\"] }}]\n"
-    );
-    std::fs::write(folder.path().join("spin.toml"), consuming).unwrap();
-    let list = pingtalk(folder.path(), &["events", "list"], &[]);
-    assert!(list.status.success(), "{list:?}");
-    assert_eq!(String::from_utf8(list.stdout).unwrap(), "books.sold: 0 waiting, 0 dead\n");
-    let told = refusal(&pingtalk(folder.path(), &["events", "discard", "sold", "x"], &[]));
-    assert!(told.contains("no queue `sold`: there are books.sold"), "{told}");
-    let told = refusal(&pingtalk(folder.path(), &["events", "replay", "books.sold", "x"], &[]));
-    assert!(told.contains("books.sold has no dead letter x"), "{told}");
+    let set = [("PINGTALK_ADMIN_URL", "http://127.0.0.1:1"), ("PINGTALK_ADMIN_TOKEN", "hunter2")];
+    for command in [["events", "list"], ["tenants", "list"], ["releases", "--json"]] {
+        let told = refusal(&pingtalk(folder.path(), &command, &set));
+        assert!(told.contains("no host answers at http://127.0.0.1:1"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
 }

@@ -13,6 +13,7 @@ use std::{
 use pingtalk_capabilities::{
     calls::{CallContext, CallError, EventHandler},
     events::{Delivery, Disposition, Events},
+    trace::{Kind, Trace},
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -86,11 +87,17 @@ pub async fn run(
 /// One delivery, from the queue to its settlement.
 async fn deliver(handler: &dyn EventHandler, delivery: Box<dyn Delivery>, deadline: Instant) {
     let event = delivery.event().clone();
+    let span = Trace::root(Kind::Consumer, || "event".into());
+    if span.recording() {
+        span.set("messaging.destination.name", event.topic.to_string());
+        span.set("messaging.message.id", event.id.to_string());
+    }
     let context = CallContext {
         request_id: Arc::from(event.id.as_str()),
         client: None,
         secure: false,
         deadline,
+        trace: span.trace().clone(),
     };
     let (id, topic, attempt) = (event.id.clone(), event.topic.clone(), event.attempt);
     let disposition = match handler.handle(context, event).await {
@@ -104,9 +111,11 @@ async fn deliver(handler: &dyn EventHandler, delivery: Box<dyn Delivery>, deadli
     match &disposition {
         Disposition::Done => tracing::debug!(event = %id, %topic, attempt, "event handled"),
         Disposition::Retry(reason) => {
+            span.fail(reason.clone());
             tracing::warn!(event = %id, %topic, attempt, %reason, "event not handled, will come again");
         }
         Disposition::Reject(reason) => {
+            span.fail(reason.clone());
             tracing::error!(event = %id, %topic, attempt, %reason, "event rejected");
         }
     }

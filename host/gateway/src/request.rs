@@ -15,7 +15,10 @@ use http::{
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use pingtalk_capabilities::calls::{Body, CallContext, CallError};
+use pingtalk_capabilities::{
+    calls::{Body, CallContext, CallError},
+    trace::{Span, Trace},
+};
 use tokio::time::{timeout, timeout_at};
 
 use crate::{
@@ -61,8 +64,9 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
         .unwrap_or_else(RequestId::generate);
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let id_header = id.header();
+    let span = Trace::request(&parts.headers, client.proxied, || span_name(&method, None).into());
 
-    let call = Call { link: &link, client, id: &id, id_header: &id_header, started };
+    let call = Call { link: &link, client, id: &id, id_header: &id_header, span: &span, started };
     let body = call.body(incoming);
     let found = call.site(&parts).await;
     let site = found.as_deref().ok();
@@ -104,15 +108,56 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
         Some(route) => route.metrics.record(status, took),
         None => Metrics::count(&gateway.metrics.unrouted),
     }
+    if span.recording() {
+        if let Some(route) = route {
+            span.rename(span_name(&method, Some(route.label())));
+            span.set("http.route", route.label().to_owned());
+        }
+        span.set("http.request.method", span_method(&method));
+        span.set("http.response.status_code", i64::from(status.as_u16()));
+        span.set("url.path", uri.path().to_owned());
+        span.set("pingtalk.request_id", id.shared());
+        span.set("pingtalk.tenant", site.map_or("", Site::name).to_owned());
+        if status.is_server_error() {
+            span.fail("");
+        }
+    }
     // Neither the query nor any header: they may hold secrets.
     let (path, status, ms) = (uri.path(), status.as_u16(), took.as_millis());
     let (id, client, tenant) = (id.as_str(), client.address, site.map_or("", Site::name));
-    if status >= 500 {
-        tracing::warn!(target: LOG, tenant, %method, path, status, ms, request_id = id, %client, "answered");
-    } else {
-        tracing::debug!(target: LOG, tenant, %method, path, status, ms, request_id = id, %client, "answered");
-    }
+    span.within(|| {
+        if status >= 500 {
+            tracing::warn!(target: LOG, tenant, %method, path, status, ms, request_id = id, %client, "answered");
+        } else {
+            tracing::debug!(target: LOG, tenant, %method, path, status, ms, request_id = id, %client, "answered");
+        }
+    });
     response
+}
+
+/// A method as traces know it: clients can make up others without end (OpenTelemetry's HTTP
+/// conventions, `http.request.method`).
+fn span_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "_OTHER",
+    }
+}
+
+fn span_name(method: &Method, route: Option<&str>) -> String {
+    let method = match span_method(method) {
+        "_OTHER" => "HTTP",
+        known => known,
+    };
+    route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"))
 }
 
 /// A request that no handler has yet. It stays in one place and is lent: each async function that
@@ -133,6 +178,7 @@ struct Call<'a> {
     client: Client,
     id: &'a RequestId,
     id_header: &'a HeaderValue,
+    span: &'a Span,
     started: Instant,
 }
 
@@ -283,6 +329,7 @@ impl Call<'_> {
         };
         parts.headers.insert(headers::CLIENT, address);
         parts.headers.insert(X_REQUEST_ID, self.id_header.clone());
+        self.span.inject(&mut parts.headers);
         if self.client.secure {
             parts.headers.insert(headers::SECURE, HeaderValue::from_static("1"));
         }
@@ -293,6 +340,7 @@ impl Call<'_> {
             client: Some(self.client.address),
             secure: self.client.secure,
             deadline,
+            trace: self.span.trace().clone(),
         };
         let call = route.handler.handle(context, Request::from_parts(parts, body));
         let result = timeout_at((deadline + GRACE).into(), call).await;

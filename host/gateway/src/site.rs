@@ -123,6 +123,11 @@ impl Route {
         Self { strip_prefix: true, ..Self::new(matches, handler, RouteKind::Files) }
     }
 
+    /// Its name in traces, which the route of all paths has too.
+    pub(crate) fn label(&self) -> &str {
+        if self.name.is_empty() { "/" } else { &self.name }
+    }
+
     /// How many bytes of the path the handler does not see.
     pub(crate) fn stripped(&self) -> usize {
         match &self.matches {

@@ -27,6 +27,7 @@ mod nearest;
 mod outbound;
 mod reader;
 mod report;
+mod settings;
 mod sockets;
 mod trigger;
 mod units;

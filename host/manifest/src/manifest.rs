@@ -9,6 +9,7 @@ use crate::{
     component::{Component, read_components},
     finding::{Finding, Findings, Location, Severity},
     reader::{Reader, Table},
+    settings,
     trigger::{HttpTrigger, read_triggers},
     variables::{MissingVariable, Variable, read_variables},
 };
@@ -24,6 +25,8 @@ pub struct Manifest {
     pub triggers: Vec<HttpTrigger>,
     /// Its components, by name.
     pub components: BTreeMap<String, Component>,
+    /// Every value as it stands in the file, by its path: the keys to it, joined by dots.
+    pub settings: BTreeMap<String, String>,
     pub(crate) file: String,
     pub(crate) locations: BTreeMap<String, Location>,
     found_while_reading: Vec<Finding>,
@@ -56,6 +59,7 @@ impl Manifest {
             variables,
             triggers,
             components,
+            settings: settings::flatten(text),
             file: file.to_owned(),
             locations,
             found_while_reading: findings,

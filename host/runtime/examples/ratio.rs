@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use pingtalk_capabilities::{
     TenantId,
     calls::{Body, BodyError, CallContext, HttpHandler as _},
+    trace::Trace,
 };
 use pingtalk_runtime::{Capabilities, Engine, EngineConfig, Instances, Limits, Names, enter_core};
 use tokio::net::{TcpListener, TcpStream};
@@ -114,6 +115,7 @@ async fn answer(
         client: None,
         secure: false,
         deadline: Instant::now() + Duration::from_secs(30),
+        trace: Trace::default(),
     };
     let request = request
         .map(|body| Body::new(body.map_err(|error| BodyError::Aborted(error.to_string().into()))));

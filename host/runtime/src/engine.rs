@@ -187,7 +187,9 @@ impl Engine {
         self.config.cores.max(1)
     }
 
-    pub(crate) fn max_memory_bytes(&self) -> usize {
+    /// Largest memory that any component may be allowed, in bytes.
+    #[must_use]
+    pub fn max_memory_bytes(&self) -> usize {
         self.config.max_memory_bytes
     }
 

@@ -11,6 +11,7 @@ use pingtalk_capabilities::{
     calls::{Body, CallContext, CallError, EventHandler, HttpHandler, SocketHandler},
     events::{Disposition, Event},
     sockets::{Ack, DisconnectReason, Handshake, Message, Refusal, Session, Socket},
+    trace::{Kind, Span, Trace},
 };
 use tokio::sync::oneshot;
 
@@ -179,10 +180,39 @@ impl Instances {
     where
         T: Send,
     {
+        let span = self.begin(&context.trace);
+        let answer = self.attempt(&context, span.trace(), make).await;
+        if let Err(error) = &answer {
+            span.fail(error.to_string());
+        }
+        answer
+    }
+
+    /// The span of a call: from its enqueueing to its answer.
+    fn begin(&self, trace: &Trace) -> Span {
+        let names = self.names();
+        let span = trace.child(Kind::Internal, || names.component.to_string().into());
+        if span.recording() {
+            span.set("pingtalk.tenant", names.tenant.as_str().to_owned());
+            span.set("pingtalk.component", Arc::clone(&names.component));
+            span.set("pingtalk.release", Arc::clone(&names.release));
+        }
+        span
+    }
+
+    async fn attempt<T>(
+        &self,
+        context: &CallContext,
+        trace: &Trace,
+        make: impl Fn(oneshot::Sender<T>) -> Call + Send,
+    ) -> Result<T, CallError>
+    where
+        T: Send,
+    {
         let deadline = context.deadline.min(Instant::now() + self.pool.limits.wall_time);
         let mut retried = false;
         loop {
-            let ticket = Ticket::new(Arc::clone(&context.request_id), deadline);
+            let ticket = Ticket::new(Arc::clone(&context.request_id), deadline, trace.clone());
             let (reply, receiver) = oneshot::channel();
             self.pool.submit(Job { ticket: Arc::clone(&ticket), call: make(reply) })?;
             match Answer::new(Arc::clone(&ticket), receiver).await {

@@ -25,6 +25,8 @@ pub struct QuotaLimits {
     pub host_calls: Option<u32>,
     /// Outbound requests a second.
     pub outbound: Option<u32>,
+    /// Events published a second.
+    pub events: Option<u32>,
 }
 
 /// A tenant's account. Its bounds can be changed at any time.
@@ -34,6 +36,7 @@ pub struct Quota {
     pub(crate) cpu: Rate,
     pub(crate) host_calls: Rate,
     pub(crate) outbound: Rate,
+    pub(crate) events: Rate,
     pub(crate) memory: Amount,
 }
 
@@ -52,6 +55,7 @@ impl Quota {
         self.cpu.set(limits.cpu.map(nanos));
         self.host_calls.set(limits.host_calls.map(u64::from));
         self.outbound.set(limits.outbound.map(u64::from));
+        self.events.set(limits.events.map(u64::from));
         self.memory.set(limits.memory_bytes);
     }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pingtalk_capabilities::trace::{Kind, Span};
 use wasmtime::{
     ResourceLimiter, StoreContextMut, UpdateDeadline,
     component::{Accessor, GuestTaskId, HasData, ResourceTable},
@@ -36,6 +37,7 @@ pub(crate) struct State {
     guilty: Option<(Option<Arc<Ticket>>, Arc<str>)>,
     last_turn: u32,
     ticks: u64,
+    writer: Arc<stdio::Writer>,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -53,6 +55,8 @@ impl HasData for Host {
 pub(crate) struct Import {
     pub(crate) pool: Arc<Pool>,
     pub(crate) deadline: Instant,
+    /// From the guest's call to its answer.
+    pub(crate) span: Span,
     /// How long the tenant has to wait for having called so often.
     pause: Duration,
 }
@@ -64,16 +68,31 @@ impl Import {
         &self,
         late: impl FnOnce() -> E,
         answer: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+    ) -> Result<T, E>
+    where
+        E: std::fmt::Display,
+    {
         let answer = async {
             if self.pause >= LEAST_PAUSE {
                 tokio::time::sleep(self.pause).await;
             }
             answer.await
         };
-        match tokio::time::timeout_at(self.deadline.into(), answer).await {
+        let answer = match tokio::time::timeout_at(self.deadline.into(), answer).await {
             Ok(answer) => answer,
             Err(_) => Err(late()),
+        };
+        if let Err(error) = &answer {
+            self.span.fail(error.to_string());
+        }
+        answer
+    }
+
+    /// Takes so many events from the tenant's account.
+    pub(crate) fn publishes(&mut self, events: usize) {
+        if events > 0 {
+            let pause = self.pool.limits.quota.events.take(events as u64);
+            self.pause = self.pause.max(pause);
         }
     }
 
@@ -82,24 +101,28 @@ impl Import {
     }
 }
 
-/// Finds the call that an import serves and marks it as one that can't be repeated.
-pub(crate) fn import(accessor: &Accessor<State, Host>) -> wasmtime::Result<Import> {
+/// Finds the call that an import serves and marks it as one that can't be repeated. `name` is the
+/// import's in traces.
+pub(crate) fn import(
+    accessor: &Accessor<State, Host>,
+    name: &'static str,
+) -> wasmtime::Result<Import> {
     accessor.with(|mut access| {
         use wasmtime::AsContextMut;
         let task = access.as_context_mut().async_call_stack()?.last();
         let state = access.get();
         let pool = Arc::clone(&state.pool);
-        let deadline = match task.and_then(|task| state.calls.get(&task)) {
+        let (deadline, span) = match task.and_then(|task| state.calls.get(&task)) {
             Some(ticket) => {
                 ticket.touch();
-                ticket.deadline()
+                (ticket.deadline(), ticket.trace.child(Kind::Client, || name.into()))
             }
             // Work that goes on after its call was answered.
-            None => Instant::now() + pool.limits.wall_time,
+            None => (Instant::now() + pool.limits.wall_time, Span::default()),
         };
         count(&pool.counters(state.control.core).host_calls, 1);
         let pause = pool.limits.quota.host_calls.take(1);
-        Ok(Import { pool, deadline, pause })
+        Ok(Import { pool, deadline, span, pause })
     })
 }
 
@@ -109,10 +132,11 @@ impl State {
         table.set_max_capacity(pool.limits.handles);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(pool.limits.header_bytes);
+        let writer = stdio::Writer::new(Arc::clone(&pool.log));
         let wasi = WasiCtx::builder()
             .max_random_size(pool.limits.random_bytes)
-            .stdout(stdio::Output::new(Arc::clone(&pool.log), stdio::Stream::Out))
-            .stderr(stdio::Output::new(Arc::clone(&pool.log), stdio::Stream::Error))
+            .stdout(stdio::Output::new(Arc::clone(&writer), stdio::Stream::Out))
+            .stderr(stdio::Output::new(Arc::clone(&writer), stdio::Stream::Error))
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
@@ -131,15 +155,16 @@ impl State {
             guilty: None,
             last_turn: 0,
             ticks: 0,
+            writer,
             table,
             wasi,
             http,
         }
     }
 
-    /// The request that a guest is about to send must be answered by then.
-    pub(crate) fn set_send_deadline(&mut self, deadline: Instant) {
-        self.hooks.set_deadline(deadline);
+    /// Which import sends the guest's next request.
+    pub(crate) fn about_to_send(&mut self, import: &Import) {
+        self.hooks.about_to_send(import.deadline, import.span.trace().clone());
     }
 
     /// The task serves this call from now on.
@@ -154,6 +179,12 @@ impl State {
 
     pub(crate) fn call(&self, task: GuestTaskId) -> Option<Arc<Ticket>> {
         self.calls.get(&task).cloned()
+    }
+
+    /// The task is about to write to one of its streams, perhaps to its log.
+    pub(crate) fn writes(&mut self, task: Option<GuestTaskId>) -> &mut ResourceTable {
+        self.writer.serves(task.and_then(|task| self.call(task)));
+        &mut self.table
     }
 
     pub(crate) fn take_guilty(&mut self) -> Option<(Option<Arc<Ticket>>, Arc<str>)> {

@@ -16,7 +16,7 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use crate::capabilities::Names;
+use crate::{capabilities::Names, ticket::Ticket};
 
 /// Longest line, in bytes; the rest of a longer one is left out.
 const MAX_LINE_BYTES: usize = 4 * 1024;
@@ -66,33 +66,71 @@ impl Log {
         Some(std::mem::take(&mut budget.suppressed))
     }
 
-    fn line(&self, stream: Stream, line: &[u8]) {
+    fn line(&self, stream: Stream, line: &[u8], request_id: Option<&str>) {
         let Some(suppressed) = self.admit(Instant::now()) else { return };
         let line = String::from_utf8_lossy(line);
-        let (tenant, component) = (self.names.tenant.as_str(), &*self.names.component);
+        let Names { tenant, component, release } = &self.names;
+        let (tenant, component, release) = (tenant.as_str(), &**component, &**release);
         if suppressed > 0 {
-            tracing::warn!(target: "guest", tenant, component, suppressed, "log lines left out");
+            tracing::warn!(target: "guest", tenant, component, release, suppressed, "log lines left out");
         }
         match stream {
-            Stream::Out => tracing::info!(target: "guest", tenant, component, "{line}"),
-            Stream::Error => tracing::warn!(target: "guest", tenant, component, "{line}"),
+            Stream::Out => {
+                tracing::info!(target: "guest", tenant, component, release, request_id, "{line}");
+            }
+            Stream::Error => {
+                tracing::warn!(target: "guest", tenant, component, release, request_id, "{line}");
+            }
+        }
+    }
+}
+
+/// Whoever writes in one instance: its component's log, and the call whose code writes right now.
+pub(crate) struct Writer {
+    log: Arc<Log>,
+    /// Instances run on one thread at a time; the lock is never waited for.
+    call: Mutex<Option<Arc<Ticket>>>,
+}
+
+impl Writer {
+    pub(crate) fn new(log: Arc<Log>) -> Arc<Self> {
+        Arc::new(Self { log, call: Mutex::new(None) })
+    }
+
+    /// What is written from now on is this call's.
+    pub(crate) fn serves(&self, call: Option<Arc<Ticket>>) {
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
+    }
+
+    fn line(&self, stream: Stream, line: &[u8]) {
+        let call = self.call.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match call {
+            Some(call) => {
+                call.trace.within(|| self.log.line(stream, line, Some(&call.request_id)));
+            }
+            None => self.log.line(stream, line, None),
         }
     }
 }
 
 /// A guest's stdout or stderr.
 pub(crate) struct Output {
-    log: Arc<Log>,
+    writer: Arc<Writer>,
     stream: Stream,
 }
 
 impl Output {
-    pub(crate) fn new(log: Arc<Log>, stream: Stream) -> Self {
-        Self { log, stream }
+    pub(crate) fn new(writer: Arc<Writer>, stream: Stream) -> Self {
+        Self { writer, stream }
     }
 
     fn lines(&self) -> Lines {
-        Lines { log: Arc::clone(&self.log), stream: self.stream, line: Vec::new(), cut: false }
+        Lines {
+            writer: Arc::clone(&self.writer),
+            stream: self.stream,
+            line: Vec::new(),
+            cut: false,
+        }
     }
 }
 
@@ -114,7 +152,7 @@ impl StdoutStream for Output {
 
 /// Cuts a stream into lines. Never blocks and never fails.
 struct Lines {
-    log: Arc<Log>,
+    writer: Arc<Writer>,
     stream: Stream,
     line: Vec<u8>,
     /// The line is over its length; its rest is left out.
@@ -142,7 +180,7 @@ impl Lines {
             self.line.extend("…".bytes());
         }
         if !self.line.is_empty() {
-            self.log.line(self.stream, &self.line);
+            self.writer.line(self.stream, &self.line);
         }
         self.line.clear();
         self.cut = false;

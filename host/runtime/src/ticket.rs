@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use pingtalk_capabilities::calls::CallError;
+use pingtalk_capabilities::{calls::CallError, trace::Trace};
 use tokio::sync::oneshot;
 
 use crate::clock;
@@ -29,6 +29,8 @@ const REFUSED: u8 = 4;
 pub(crate) struct Ticket {
     /// Appears in log lines.
     pub(crate) request_id: Arc<str>,
+    /// What the call's spans begin under.
+    pub(crate) trace: Trace,
     deadline: AtomicU64,
     touched: AtomicBool,
     end: AtomicU8,
@@ -61,9 +63,10 @@ impl From<Ended> for CallError {
 }
 
 impl Ticket {
-    pub(crate) fn new(request_id: Arc<str>, deadline: Instant) -> Arc<Self> {
+    pub(crate) fn new(request_id: Arc<str>, deadline: Instant, trace: Trace) -> Arc<Self> {
         Arc::new(Self {
             request_id,
+            trace,
             deadline: AtomicU64::new(clock::millis(deadline)),
             touched: AtomicBool::new(false),
             end: AtomicU8::new(RUNNING),

@@ -11,6 +11,7 @@ use pingtalk_capabilities::{
         Ack, DisconnectReason, Handshake, MAX_ATTACHMENT_BYTES, MAX_ROOM_BYTES, MAX_ROOMS, Message,
         Refusal, Session, Socket,
     },
+    trace::{Kind, Trace},
 };
 use tokio::time::timeout_at;
 
@@ -55,8 +56,9 @@ async fn connect(peer: &Arc<Peer>, auth: Option<String>) {
         remote_address: opening.remote_address.clone(),
         query: opening.query.clone(),
     };
-    let decided =
-        call(peer, |handler, context| async move { handler.connect(context, handshake).await });
+    let decided = call(peer, "socket connect", |handler, context| async move {
+        handler.connect(context, handshake).await
+    });
     let refusal = match decided.await {
         Ok(Ok(session)) => match accept(peer, session) {
             Ok(()) => return peer.settled(),
@@ -108,7 +110,7 @@ fn accept(peer: &Arc<Peer>, session: Session) -> Result<(), Refusal> {
 
 async fn receive(peer: &Arc<Peer>, message: Message, ack: Option<u64>) {
     let Some(socket) = peer.socket.get().cloned() else { return };
-    let answered = call(peer, |handler, context| async move {
+    let answered = call(peer, "socket event", |handler, context| async move {
         handler.receive(context, socket, message, ack.is_some()).await
     });
     let answer = match (answered.await, ack) {
@@ -134,7 +136,7 @@ fn acknowledge(peer: &Peer, id: u64, answer: Ack) -> Option<crate::transport::Ou
 async fn gone(peer: &Arc<Peer>, reason: DisconnectReason) {
     if let Some(socket) = peer.socket.get().cloned() {
         // There is nobody to tell of a failure, and it was logged where it happened.
-        let _ = call(peer, |handler, context| async move {
+        let _ = call(peer, "socket disconnect", |handler, context| async move {
             handler.disconnect(context, socket, reason).await
         })
         .await;
@@ -146,6 +148,7 @@ async fn gone(peer: &Arc<Peer>, reason: DisconnectReason) {
 /// One call, within its deadline. A panic in it counts as a failure: this task must go on.
 async fn call<T, F>(
     peer: &Peer,
+    name: &'static str,
     make: impl FnOnce(Arc<dyn SocketHandler>, CallContext) -> F,
 ) -> Result<T, CallError>
 where
@@ -154,16 +157,25 @@ where
     let handler = peer.core.handler().ok_or(CallError::ShuttingDown)?;
     let deadline = Instant::now() + peer.core.config.handler_deadline;
     let opening = peer.link.opening();
+    let span = Trace::root(Kind::Server, || name.into());
+    if span.recording() {
+        span.set("pingtalk.socket", Arc::clone(&peer.id));
+    }
     let context = CallContext {
         request_id: peer.core.request_id(&peer.id),
         client: opening.remote_address.parse().ok(),
         secure: opening.secure,
         deadline,
+        trace: span.trace().clone(),
     };
     let work = AssertUnwindSafe(make(handler, context)).catch_unwind();
-    match timeout_at(deadline.into(), work).await {
+    let result = match timeout_at(deadline.into(), work).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(CallError::Failed(Arc::from("panicked"))),
         Err(_) => Err(CallError::DeadlineExceeded),
+    };
+    if let Err(error) = &result {
+        span.fail(error.to_string());
     }
+    result
 }

@@ -24,7 +24,7 @@ use pingtalk_runtime::{
     Variables,
 };
 
-use crate::{release::Release, service::Service};
+use crate::{maximum::ComponentMaximum, release::Release, service::Service};
 
 /// One tenant's backends, opened.
 #[derive(Clone)]
@@ -58,6 +58,14 @@ pub enum AssembleError {
         /// Which line of the manifest wants it.
         wanted_by: &'static str,
     },
+    /// It asks for more memory than any component can have on this host.
+    #[error("component `{component}`: its budget `memory` is above this host's {most} bytes")]
+    Memory {
+        /// The component.
+        component: String,
+        /// The most there is, in bytes.
+        most: usize,
+    },
     /// A variable without a value.
     #[error("component `{component}`: {missing}: set it in pingtalk.toml under [variables]")]
     Variable {
@@ -76,6 +84,8 @@ pub struct Owner<'a> {
     pub release: &'a str,
     /// The tenant's account, which all its releases share.
     pub quota: &'a Arc<Quota>,
+    /// The most that a component may have; none: what its manifest says.
+    pub maximum: Option<&'a ComponentMaximum>,
 }
 
 /// Links every component of a manifest and proves that each starts.
@@ -98,6 +108,10 @@ pub async fn release(
             .get(component_name)
             .ok_or_else(|| AssembleError::Missing(component_name.clone()))?;
         check_exports(manifest, component_name, declared, component)?;
+        let most = engine.max_memory_bytes();
+        if declared.host.budgets.memory.is_some_and(|bytes| bytes > most as u64) {
+            return Err(AssembleError::Memory { component: component_name.clone(), most });
+        }
         let values = manifest.resolve_variables(declared, &variable).map_err(|missing| {
             AssembleError::Variable { component: component_name.clone(), missing }
         })?;
@@ -111,7 +125,7 @@ pub async fn release(
             Arc::clone(component),
             names,
             capabilities(declared, backends, values.into_iter().collect()),
-            limits(&declared.host.budgets, owner.quota),
+            limits(&declared.host.budgets, owner),
         )?;
         instances.prove().await?;
         services.insert(component_name.clone(), instances);
@@ -185,13 +199,13 @@ fn document_grants(grants: &manifest::ComponentSettings) -> DocumentGrants {
     DocumentGrants { collections: collections.collect(), publish: grants.publish.clone() }
 }
 
-/// The component's bounds: what the manifest asks for, else the defaults, within the tenant's.
-fn limits(budgets: &Budgets, quota: &Arc<Quota>) -> Limits {
+/// The component's bounds: what the manifest asks for, else the defaults, within the operator's.
+fn limits(budgets: &Budgets, owner: &Owner<'_>) -> Limits {
     let count = |number: Option<u32>, default: usize| {
         number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
     };
     let default = Limits::default();
-    Limits {
+    let limits = Limits {
         memory_bytes: budgets
             .memory
             .and_then(|bytes| usize::try_from(bytes).ok())
@@ -204,8 +218,12 @@ fn limits(budgets: &Budgets, quota: &Arc<Quota>) -> Limits {
         reuse: budgets.reuse.unwrap_or(default.reuse),
         idle: budgets.idle.unwrap_or(default.idle),
         handles: count(budgets.handles, default.handles),
-        quota: Arc::clone(quota),
+        quota: Arc::clone(owner.quota),
         ..default
+    };
+    match owner.maximum {
+        Some(maximum) => maximum.within(limits),
+        None => limits,
     }
 }
 

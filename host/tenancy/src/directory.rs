@@ -17,11 +17,15 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use pingtalk_capabilities::TenantId;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::control::TenantRecord;
+
+/// Tenants that follow their records at once: one whose store is away holds up nobody else.
+const FOLLOWING: usize = 16;
 
 /// The bounds of a [`Directory`].
 #[derive(Debug, Clone, Copy)]
@@ -234,31 +238,40 @@ impl<O: Opener> Directory<O> {
     /// follow, which serve as before.
     pub async fn update(&self, records: Vec<TenantRecord>) -> Vec<(String, OpenError)> {
         let gone = self.replace(records).await;
-        let mut failures = Vec::new();
-        for entry in self.tenants() {
-            // A cold tenant has nothing to follow with; what opens it reads the record again.
-            if entry.open.load().is_none() && !entry.changed.load(Ordering::Acquire) {
-                continue;
-            }
-            let mut turn = entry.turn.lock().await;
-            let changed = entry.changed.swap(false, Ordering::AcqRel);
-            if changed {
-                turn.failed = None;
-            }
-            let Some(open) = entry.open().filter(|_| changed || turn.lagging) else { continue };
-            let record = entry.record();
-            let followed = self.opener.follow(&open, &record).await;
-            turn.lagging = followed.is_err();
-            if let Err(error) = followed {
-                tracing::error!(tenant = record.name, %error, "a tenant can't follow its record");
-                failures.push((record.name.clone(), error));
-            }
+        // A cold tenant has nothing to follow with; what opens it reads the record again.
+        let concerned = self
+            .tenants()
+            .into_iter()
+            .filter(|entry| entry.open.load().is_some() || entry.changed.load(Ordering::Acquire));
+        let followed = stream::iter(concerned)
+            .map(|entry| async move { self.follow(&entry).await })
+            .buffer_unordered(FOLLOWING)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        stream::iter(gone)
+            .for_each_concurrent(FOLLOWING, |entry| async move {
+                entry.turn.lock().await.removed = true;
+                self.close(&entry, Instant::now() + crate::DRAIN_TIME).await;
+            })
+            .await;
+        followed
+    }
+
+    /// Has one tenant follow its record, if it is open and has to. What went wrong, if anything did.
+    async fn follow(&self, entry: &Entry<O>) -> Option<(String, OpenError)> {
+        let mut turn = entry.turn.lock().await;
+        let changed = entry.changed.swap(false, Ordering::AcqRel);
+        if changed {
+            turn.failed = None;
         }
-        for entry in gone {
-            entry.turn.lock().await.removed = true;
-            self.close(&entry, Instant::now() + crate::DRAIN_TIME).await;
-        }
-        failures
+        let open = entry.open().filter(|_| changed || turn.lagging)?;
+        let record = entry.record();
+        let followed = self.opener.follow(&open, &record).await;
+        turn.lagging = followed.is_err();
+        let error = followed.err()?;
+        tracing::error!(tenant = record.name, %error, "a tenant can't follow its record");
+        Some((record.name.clone(), error))
     }
 
     /// Puts these records in place of the old ones; returns the tenants that are gone.

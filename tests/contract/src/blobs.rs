@@ -29,6 +29,7 @@ macro_rules! blobs {
                 names_do_not_collide,
                 deletes,
                 tenants_have_their_own,
+                what_is_stored_is_told_or_unknown,
             ]
         );
     };
@@ -195,4 +196,18 @@ pub async fn tenants_have_their_own(backend: Arc<dyn BlobsBackend>) {
     let other = two.put("c", "n", body("2"), any(9)).await.unwrap();
     assert_ne!(info.url, other.url);
     assert_eq!(read(&one, "n").await.unwrap().1, "1");
+}
+
+/// What a store says it holds grows and shrinks by what is stored and removed.
+pub async fn what_is_stored_is_told_or_unknown(backend: Arc<dyn BlobsBackend>) {
+    let blobs = open(&backend).await;
+    let Some(before) = blobs.stored_bytes().await.unwrap() else { return };
+    blobs.put("c", "dir/a.png", body(PNG), any(1_000)).await.unwrap();
+    blobs.put("c", "b", body(vec![7; 100_000]), any(1_000_000)).await.unwrap();
+    let size = PNG.len() as u64;
+    assert_eq!(blobs.stored_bytes().await, Ok(Some(before + size + 100_000)));
+    blobs.delete("c", "b").await.unwrap();
+    assert_eq!(blobs.stored_bytes().await, Ok(Some(before + size)));
+    let others = backend.open(&tenant()).await.unwrap();
+    assert_eq!(others.stored_bytes().await, Ok(Some(0)), "another tenant's are its own");
 }

@@ -14,10 +14,7 @@ export function deadLetters(stage) {
     async function list() {
       const { code, stdout, stderr } = await stage.host.command("events", "list", "--json");
       assert.equal(code, 0, stderr);
-      return stdout
-        .split("\n")
-        .filter(Boolean)
-        .map((line) => JSON.parse(line));
+      return JSON.parse(stdout).flatMap(({ queue, dead }) => dead.map((letter) => ({ queue, ...letter })));
     }
 
     async function command(...words) {

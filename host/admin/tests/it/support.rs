@@ -18,11 +18,12 @@ use pingtalk_capabilities::{
     TenantId,
     calls::{CallContext, HttpHandler as _},
     sockets::Sockets,
+    trace::Trace,
 };
 use pingtalk_documents_sqlite::{Config, SqliteDocuments};
 use pingtalk_runtime::{Engine, EngineConfig};
 use pingtalk_tenancy::{
-    OpenError,
+    ComponentMaximum, OpenError,
     control::{self, ControlError, ControlKey, ControlStore},
     deploy::{Deployer, Loader, Switch},
 };
@@ -117,7 +118,12 @@ pub(crate) async fn setting() -> Setting {
         tokens: scopes.map(|scope| Token::new(scope.name(), scope, &secret(scope)).unwrap()).into(),
         store: store.clone(),
         key: key.clone(),
-        deployer: Arc::new(Deployer::new(loader, key, Arc::new(NoHost))),
+        deployer: Arc::new(Deployer::new(
+            loader,
+            key,
+            ComponentMaximum::default(),
+            Arc::new(NoHost),
+        )),
         platform: Arc::clone(&platform) as _,
     });
     Setting { admin, store, platform, _directory: directory }
@@ -143,6 +149,7 @@ impl Setting {
             client: Some(client.parse::<IpAddr>().unwrap()),
             secure: false,
             deadline: Instant::now() + Duration::from_secs(30),
+            trace: Trace::default(),
         };
         let answer = self.admin.handle(context, request.body(body).unwrap()).await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());

@@ -143,4 +143,18 @@ impl Blobs for TenantBlobs {
             result => result,
         }
     }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>, BlobError> {
+        let folder = Location::parse(&self.folder)
+            .map_err(|_| BlobError::Unavailable("its own folder has no such name".to_owned()))?;
+        let mut blobs = self.store.list(Some(&folder));
+        let mut bytes = 0;
+        loop {
+            let next = async { blobs.next().await.transpose() };
+            match within(self.limits.call, next).await? {
+                Some(blob) => bytes += blob.size,
+                None => return Ok(Some(bytes)),
+            }
+        }
+    }
 }

@@ -12,7 +12,9 @@ use pingtalk_capabilities::{
     documents::{
         Collection, Document, DocumentError, DocumentStore, Documents, DocumentsBackend, Filter,
         MAX_FIND_BYTES, MAX_FIND_DOCUMENTS, Outbox, Outcome, Query, Transaction, Unpublished,
+        Volume,
     },
+    storage::Stored,
 };
 
 use crate::{
@@ -106,7 +108,11 @@ impl DocumentsBackend for MongoDocuments {
         // What an earlier process left is seen by the slow look; what this one knows, at once.
         store.events.notify_one();
         let handle = Arc::new(Handle { store, declared: collections.to_vec() });
-        Ok(DocumentStore { documents: Arc::clone(&handle) as Arc<dyn Documents>, outbox: handle })
+        Ok(DocumentStore {
+            documents: Arc::clone(&handle) as _,
+            outbox: Arc::clone(&handle) as _,
+            volume: handle,
+        })
     }
 }
 
@@ -207,5 +213,19 @@ impl Outbox for Handle {
 
     async fn changed(&self) {
         self.store.events.notified().await;
+    }
+}
+
+#[async_trait]
+impl Volume for Handle {
+    async fn stored(&self) -> Result<Stored, DocumentError> {
+        let deadline = Instant::now() + RELAY_DEADLINE;
+        let mut stored = Stored::default();
+        for (_, database) in self.store.databases() {
+            let own = database.stored(deadline).await?;
+            stored.documents += own.documents;
+            stored.bytes += own.bytes;
+        }
+        Ok(stored)
     }
 }

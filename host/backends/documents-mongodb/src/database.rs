@@ -17,7 +17,7 @@ use bson::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mongodb::{options::ReturnDocument, raw_batch_cursor::RawBatch};
-use pingtalk_capabilities::documents::DocumentError;
+use pingtalk_capabilities::{documents::DocumentError, storage::Stored};
 
 use crate::error::{by_code, classify, damaged};
 
@@ -244,6 +244,20 @@ impl Database {
         let cursor = reply.get_document("cursor").map_err(|_| damaged("list of indexes"))?;
         let batch = cursor.get_array("firstBatch").map_err(|_| damaged("list of indexes"))?;
         Ok(batch.iter().filter_map(Bson::as_document).cloned().collect())
+    }
+
+    /// Its documents and the bytes that they and their indexes take.
+    pub(crate) async fn stored(&self, deadline: Instant) -> Result<Stored, DocumentError> {
+        let reply = self.command(rawdoc! {"dbStats": 1}, deadline).await?;
+        let number = |name: &str| match reply.get(name) {
+            Some(Bson::Int32(number)) => u64::try_from(*number).unwrap_or_default(),
+            Some(Bson::Int64(number)) => u64::try_from(*number).unwrap_or_default(),
+            // MongoDB answers with doubles, whole ones.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            Some(Bson::Double(number)) => *number as u64,
+            _ => 0,
+        };
+        Ok(Stored { documents: number("objects"), bytes: number("dataSize") + number("indexSize") })
     }
 }
 

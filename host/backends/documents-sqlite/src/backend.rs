@@ -11,8 +11,9 @@ use pingtalk_capabilities::{
     TenantId,
     documents::{
         Collection, Document, DocumentError, DocumentStore, Documents, DocumentsBackend, Filter,
-        Outbox, Outcome, Query, Transaction, Unpublished,
+        Outbox, Outcome, Query, Transaction, Unpublished, Volume,
     },
+    storage::Stored,
 };
 use pingtalk_sqlite_thread::Registry;
 
@@ -23,8 +24,11 @@ use crate::{
     outbox,
     read::{Find, count},
     store::{Store, undeclared},
+    volume,
 };
 
+/// How long counting all documents may take.
+const COUNT_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the relay's own calls may take.
 const RELAY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -59,7 +63,11 @@ impl DocumentsBackend for SqliteDocuments {
             .map(|collection| (collection.database.clone(), collection.name.clone()))
             .collect();
         let handle = Arc::new(Handle { store, declared });
-        Ok(DocumentStore { documents: Arc::clone(&handle) as Arc<dyn Documents>, outbox: handle })
+        Ok(DocumentStore {
+            documents: Arc::clone(&handle) as _,
+            outbox: Arc::clone(&handle) as _,
+            volume: handle,
+        })
     }
 }
 
@@ -164,5 +172,13 @@ impl Outbox for Handle {
 
     async fn changed(&self) {
         self.store.events.notified().await;
+    }
+}
+
+#[async_trait]
+impl Volume for Handle {
+    async fn stored(&self) -> Result<Stored, DocumentError> {
+        let deadline = Instant::now() + COUNT_DEADLINE;
+        Ok(self.store.read(deadline, volume::stored).await?)
     }
 }

@@ -31,6 +31,7 @@ mod scan;
 mod schema;
 mod store;
 mod update;
+mod volume;
 mod write;
 
 pub use backend::SqliteDocuments;

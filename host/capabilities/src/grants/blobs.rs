@@ -58,4 +58,8 @@ impl Blobs for GrantedBlobs {
         self.check(container)?;
         self.inner.delete(container, name).await
     }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>, BlobError> {
+        self.inner.stored_bytes().await
+    }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     Config, Secret,
-    keys::{KEYS, LISTS, NUMBERS, SWITCHES, TABLES},
+    keys::{KEYS, LISTS, NUMBERS, SHARES, SWITCHES, TABLES},
     servers,
 };
 
@@ -40,6 +40,9 @@ pub(super) fn overlay(table: &mut toml::Table, environment: &Environment) -> Res
             toml::Value::Integer(
                 number.with_context(|| format!("{name} must be a number, but is `{text}`"))?,
             )
+        } else if SHARES.contains(&key) {
+            let share = text.parse::<f64>();
+            share.with_context(|| format!("{name} must be a number, but is `{text}`"))?.into()
         } else if SWITCHES.contains(&key) {
             let on = text.parse::<bool>();
             on.with_context(|| format!("{name} must be true or false, but is `{text}`"))?.into()
@@ -60,6 +63,14 @@ pub(super) fn overlay(table: &mut toml::Table, environment: &Environment) -> Res
         }
     }
     Ok(())
+}
+
+/// Takes over where OpenTelemetry's own variable says that the collector is.
+pub(super) fn collector(config: &mut Config, environment: &Environment) {
+    let endpoint = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").filter(|url| !url.is_empty());
+    if config.otlp_endpoint.is_none() {
+        config.otlp_endpoint = endpoint.cloned();
+    }
 }
 
 /// Takes over what the original's variables say; a key of our own that is set wins over them.

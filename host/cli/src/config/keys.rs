@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 /// Every key of `pingtalk.toml`. Each is also an environment variable: `PINGTALK_` and the key in
 /// capitals.
-pub(super) const KEYS: [&str; 31] = [
+pub(super) const KEYS: [&str; 35] = [
     "listen",
     "admin_listen",
     "admin_tokens",
@@ -20,6 +20,9 @@ pub(super) const KEYS: [&str; 31] = [
     "log",
     "log_format",
     "drain",
+    "otlp_endpoint",
+    "otlp_headers",
+    "trace_share",
     "mongodb",
     "mongodb_databases",
     "redis",
@@ -34,13 +37,20 @@ pub(super) const KEYS: [&str; 31] = [
     "s3_public_url",
     "cloudinary",
     "tenant_budgets",
+    "component_maximum",
     "control_key",
     "variables",
 ];
 
 /// Keys that hold a table, which the environment can't.
-pub(super) const TABLES: [&str; 4] =
-    ["admin_tokens", "mongodb_databases", "tenant_budgets", "variables"];
+pub(super) const TABLES: [&str; 6] = [
+    "admin_tokens",
+    "component_maximum",
+    "mongodb_databases",
+    "otlp_headers",
+    "tenant_budgets",
+    "variables",
+];
 
 /// Keys that hold a list; in the environment its elements are separated by commas.
 pub(super) const LISTS: [&str; 2] = ["origins", "trusted_proxies"];
@@ -50,6 +60,9 @@ pub(super) const SWITCHES: [&str; 1] = ["rabbitmq_plain_queues"];
 
 /// Keys that hold a number.
 pub(super) const NUMBERS: [&str; 3] = ["compile_time", "threads", "drain"];
+
+/// Keys that hold a part of one.
+pub(super) const SHARES: [&str; 1] = ["trace_share"];
 
 /// Fails at the first unknown key.
 pub(super) fn check(table: &toml::Table) -> Result<()> {

@@ -18,7 +18,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use pingtalk_tenancy::control::{ControlKey, TenantBudgets};
+use pingtalk_tenancy::{
+    ComponentMaximum,
+    control::{ControlKey, TenantBudgets},
+};
 use serde::Deserialize;
 
 pub(crate) use admin::{AdminListen, AdminToken};
@@ -63,6 +66,12 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// Seconds that calls in hand get when the host stops.
     pub(crate) drain: u64,
+    /// An OpenTelemetry collector's URL (OTLP over HTTP), for traces and log lines; none: nowhere.
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Headers that the collector wants to see.
+    pub(crate) otlp_headers: BTreeMap<String, Secret>,
+    /// The part of all traces that is kept, 0 to 1, unless a trusted proxy has decided.
+    pub(crate) trace_share: f64,
     /// MongoDB's URI; none: documents in SQLite.
     pub(crate) mongodb: Option<Secret>,
     /// For single databases of the manifest: a URI of their own, whose path names the database.
@@ -91,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) cloudinary: Option<Secret>,
     /// What each tenant but the default one may use, unless it has budgets of its own.
     pub(crate) tenant_budgets: TenantBudgets,
+    /// What a component of each tenant but the default one may have at most.
+    pub(crate) component_maximum: ComponentMaximum,
     /// What tenants' secrets are sealed with, 64 hexadecimal digits; none: one of this host's own.
     pub(crate) control_key: Option<Secret>,
     /// Values of the manifest's variables.
@@ -130,6 +141,9 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             drain: 10,
+            otlp_endpoint: None,
+            otlp_headers: BTreeMap::new(),
+            trace_share: 1.0,
             mongodb: None,
             mongodb_databases: BTreeMap::new(),
             redis: None,
@@ -144,6 +158,7 @@ impl Default for Config {
             s3_public_url: None,
             cloudinary: None,
             tenant_budgets: TenantBudgets::default(),
+            component_maximum: ComponentMaximum::default(),
             control_key: None,
             variables: BTreeMap::new(),
             direct_ports: BTreeMap::new(),
@@ -174,6 +189,7 @@ impl Config {
         let mut config: Self = table
             .try_into()
             .with_context(|| format!("in {} or the environment", path.display()))?;
+        environment::collector(&mut config, &environment::process());
         environment::original(&mut config, &environment::process())?;
         Ok(config)
     }

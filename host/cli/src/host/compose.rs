@@ -135,18 +135,6 @@ fn is_away(error: &DocumentError) -> bool {
     matches!(error, DocumentError::Unavailable(_) | DocumentError::DeadlineExceeded)
 }
 
-/// Opens only the default tenant's queues, once, for `pingtalk events`.
-pub(crate) async fn events(config: &Config, manifest: &Manifest) -> Result<Arc<dyn Events>> {
-    let queues = queues(manifest);
-    let opened = events_backend(config).open(&TenantId::default_tenant(), &queues).await;
-    opened.context(if config.rabbitmq.is_some() {
-        "the event queues can't be opened"
-    } else {
-        "the event queues can't be opened (a host that runs on the same data holds them: stop it, \
-         or use RabbitMQ)"
-    })
-}
-
 fn queues(manifest: &Manifest) -> Vec<pingtalk_capabilities::events::Queue> {
     assemble::queues(manifest).into_iter().map(|(queue, _)| queue).collect()
 }

@@ -1,5 +1,6 @@
 //! A running host: everything that `pingtalk up` starts, and the order in which it ends.
 
+mod account;
 mod admin;
 mod certificate;
 pub(crate) mod compose;
@@ -162,7 +163,8 @@ impl Host {
         let follower = Follower::new(store.clone(), Arc::clone(&directory));
         follower.look().await?;
         let switch = Arc::clone(&follower) as _;
-        let deployer = Arc::new(Deployer::new(loader, key.clone(), switch));
+        let deployer =
+            Arc::new(Deployer::new(loader, key.clone(), config.component_maximum, switch));
         if let Some(entry) = directory.tenant(TenantId::DEFAULT) {
             directory.wake(&entry).await.map_err(|error| anyhow!("{error}"))?;
         }

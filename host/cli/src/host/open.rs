@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pingtalk_capabilities::TenantId;
 use pingtalk_manifest::Manifest;
 use pingtalk_tenancy::{
-    OpenError, Opener,
+    ComponentMaximum, OpenError, Opener,
     control::{ControlKey, TenantBudgets, TenantRecord},
     deploy::{LoadedRelease, Loader},
 };
@@ -78,6 +78,12 @@ impl TenantOpener {
             true => record.budgets,
             false => record.budgets.or(self.config.tenant_budgets).or(TenantBudgets::modest()),
         }
+    }
+
+    /// The most that a component of a tenant may have; none for the default tenant, whose manifest is
+    /// the operator's own.
+    pub(super) fn maximum(&self, tenant: &TenantId) -> Option<&ComponentMaximum> {
+        (!tenant.is_default()).then_some(&self.config.component_maximum)
     }
 
     /// The origins that browsers may call a tenant from.

@@ -10,14 +10,13 @@ use arc_swap::ArcSwap;
 use pingtalk_capabilities::TenantId;
 use pingtalk_gateway::Site;
 use pingtalk_manifest::Manifest;
-use pingtalk_runtime::Quota;
 use pingtalk_sockets::SocketServer;
 use pingtalk_tenancy::{
     OpenError, Release, Tenant, Trial, assemble, control::TenantRecord, deploy::LoadedRelease,
 };
 use tokio::sync::Mutex;
 
-use super::{compose::Stores, open::TenantOpener, queues::Queues, sites::Parts};
+use super::{account::Account, compose::Stores, open::TenantOpener, queues::Queues, sites::Parts};
 
 /// Time for each of the last words, when the drain has used up its own: what the outbox holds, and
 /// a farewell to the other hosts.
@@ -27,8 +26,7 @@ pub(super) const LEAVE_TIME: Duration = Duration::from_millis(500);
 pub(crate) struct OpenTenant {
     tenant: Arc<Tenant>,
     sockets: Arc<SocketServer>,
-    /// What it has used and may use, over all its releases.
-    quota: Arc<Quota>,
+    account: Account,
     site: ArcSwap<Site>,
     /// By component, for those with a port of their own.
     direct: ArcSwap<BTreeMap<String, Arc<Site>>>,
@@ -52,14 +50,14 @@ impl OpenTenant {
         let manifest = Arc::clone(&loaded.manifest);
         let stores = opener.backends.open(&id, &manifest).await?;
         let budgets = opener.budgets(record);
-        let quota = Arc::new(Quota::new(&budgets.quota()));
+        let account = Account::new(&budgets);
         let sockets = SocketServer::new(super::socket_settings(&manifest, &budgets));
         if let Some(cluster) = &stores.cluster {
             sockets.join_cluster(Arc::clone(cluster)).await;
         }
-        let release = assembled(opener, record, &id, &loaded, &stores, &sockets, &quota).await?;
+        let release = assembled(opener, record, &id, &loaded, &stores, &sockets, &account).await?;
         let tenant = Tenant::new(id, release);
-        if let Some(trial) = trial(opener, record, &tenant, &stores, &sockets, &quota).await? {
+        if let Some(trial) = trial(opener, record, &tenant, &stores, &sockets, &account).await? {
             tenant.install(tenant.current(), Some(trial)).drain().await;
         }
         serve_sockets(&manifest, &tenant, &sockets);
@@ -84,7 +82,7 @@ impl OpenTenant {
         Ok(Self {
             tenant,
             sockets,
-            quota,
+            account,
             site: ArcSwap::from_pointee(site),
             direct: ArcSwap::from_pointee(direct),
             state: Mutex::new(State { applied: record.clone(), manifest, stores, queues }),
@@ -107,8 +105,8 @@ impl OpenTenant {
     }
 
     /// What it has used and may use.
-    pub(crate) fn quota(&self) -> &Quota {
-        &self.quota
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Its socket server.
@@ -133,7 +131,7 @@ impl OpenTenant {
     ) -> anyhow::Result<()> {
         let mut state = self.state.lock().await;
         let budgets = opener.budgets(record);
-        self.quota.set(&budgets.quota());
+        self.account.set(&budgets);
         if !makes_a_difference(&state.applied, record) {
             return Ok(());
         }
@@ -153,7 +151,7 @@ impl OpenTenant {
         let current = match running {
             Some(release) => Arc::clone(release),
             None => Arc::new(
-                assembled(opener, record, &id, &loaded, &stores, &self.sockets, &self.quota)
+                assembled(opener, record, &id, &loaded, &stores, &self.sockets, &self.account)
                     .await?,
             ),
         };
@@ -165,7 +163,7 @@ impl OpenTenant {
             (Some(canary), Some(release)) => {
                 Some(Trial { release: Arc::clone(release), percent: canary.percent })
             }
-            _ => trial(opener, record, &self.tenant, &stores, &self.sockets, &self.quota).await?,
+            _ => trial(opener, record, &self.tenant, &stores, &self.sockets, &self.account).await?,
         };
         if manifest_changed {
             // From here on nothing can fail. The consumers change first: events wait meanwhile.
@@ -266,14 +264,15 @@ async fn trial(
     tenant: &Tenant,
     stores: &Stores,
     sockets: &Arc<SocketServer>,
-    quota: &Arc<Quota>,
+    account: &Account,
 ) -> anyhow::Result<Option<Trial>> {
     let Some(canary) = &record.canary else { return Ok(None) };
     let loaded = opener.load(record, Some(&canary.release)).await?;
     let mut stores = stores.clone();
     // It may declare other collections; both handles lead to the same store.
     stores.documents = opener.backends.documents(tenant.id(), &loaded.manifest).await?;
-    let release = assembled(opener, record, tenant.id(), &loaded, &stores, sockets, quota).await?;
+    let release =
+        assembled(opener, record, tenant.id(), &loaded, &stores, sockets, account).await?;
     Ok(Some(Trial { release: Arc::new(release), percent: canary.percent }))
 }
 
@@ -285,16 +284,16 @@ async fn assembled(
     loaded: &LoadedRelease,
     stores: &Stores,
     sockets: &Arc<SocketServer>,
-    quota: &Arc<Quota>,
+    account: &Account,
 ) -> anyhow::Result<Release> {
-    let backends = assemble::Backends {
-        documents: Arc::clone(&stores.documents.documents),
-        cache: Arc::clone(&stores.cache),
-        blobs: Arc::clone(&stores.blobs),
-        sockets: Arc::clone(sockets) as _,
-    };
+    let backends = account.backends(stores, sockets);
     let values = opener.variables(record, &loaded.manifest)?;
-    let owner = assemble::Owner { tenant: id, release: &loaded.id, quota };
+    let owner = assemble::Owner {
+        tenant: id,
+        release: &loaded.id,
+        quota: &account.quota,
+        maximum: opener.maximum(id),
+    };
     let release = assemble::release(
         opener.loader.engine(),
         &loaded.manifest,

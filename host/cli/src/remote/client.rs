@@ -27,7 +27,7 @@ impl AdminClient {
         if base.scheme() == "http" && !is_loopback(&base) {
             eprintln!("warning: the token goes to {base} unencrypted: use https, or a tunnel");
         }
-        super::choose_crypto();
+        crate::crypto::choose();
         let http = Client::builder()
             .connect_timeout(CONNECT_TIME)
             .timeout(ANSWER_TIME)

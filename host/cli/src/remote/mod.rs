@@ -2,6 +2,7 @@
 
 mod client;
 mod deploy;
+mod events;
 mod host;
 mod oci;
 mod package;
@@ -15,12 +16,12 @@ use std::{future::Future, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::Value;
-use tokio_rustls::rustls::crypto::ring;
 
 use self::client::AdminClient;
 use crate::config::{self, Config, Secret};
 
 pub(crate) use deploy::{DeployOptions, PushOptions, deploy, push};
+pub(crate) use events::{EventsOptions, events};
 pub(crate) use host::{AuditOptions, StatusOptions, audit, drain, status};
 pub(crate) use releases::{
     CanaryOptions, DiffOptions, ReleasesOptions, RollbackOptions, canary, diff, releases, rollback,
@@ -110,12 +111,6 @@ impl Remote {
         }
         Ok(())
     }
-}
-
-/// Both clients leave it to us with which crypto TLS works.
-fn choose_crypto() {
-    // Err: it was chosen already in this process.
-    let _ = ring::default_provider().install_default();
 }
 
 fn read_token(file: &std::path::Path) -> Result<Secret> {

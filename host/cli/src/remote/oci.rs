@@ -52,7 +52,7 @@ fn reference(text: &str) -> Result<Reference> {
 
 /// Speaks TLS, but for registries on this machine.
 fn client(reference: &Reference) -> Client {
-    super::choose_crypto();
+    crate::crypto::choose();
     let registry = reference.resolve_registry();
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
     let is_local = host == "localhost"

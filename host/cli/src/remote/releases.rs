@@ -169,7 +169,7 @@ pub(crate) fn diff(options: &DiffOptions) -> Result<()> {
         client.get(&format!("/v1/tenants/{tenant}/diff?from={from}&to={to}")).await
     };
     options.remote.run(command, |answer| {
-        let nothing = ["components", "granted", "withdrawn"];
+        let nothing = ["components", "granted", "withdrawn", "settings"];
         if nothing.iter().all(|field| list(answer, field).is_empty()) {
             println!("no difference");
         }

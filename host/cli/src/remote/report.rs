@@ -82,6 +82,10 @@ pub(super) fn changes(changes: &Value) {
             println!("  {sign} grant {grant}");
         }
     }
+    for setting in list(changes, "settings") {
+        let side = |name: &str| setting.get(name).and_then(Value::as_str).unwrap_or("not set");
+        println!("  {}: {} -> {}", text(setting, "path"), side("before"), side("after"));
+    }
 }
 
 #[cfg(test)]

@@ -113,6 +113,10 @@ impl Blobs for Memory {
     async fn delete(&self, _: &str, _: &str) -> Result<(), BlobError> {
         Err(BlobError::Denied("read only".to_owned()))
     }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>, BlobError> {
+        Ok(None)
+    }
 }
 
 fn store() -> Front {

@@ -49,7 +49,7 @@ impl store::HostWithStore<State> for Host {
         mut content: StreamReader<u8>,
         bounds: Bounds,
     ) -> wasmtime::Result<Result<Info, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "blobs.put")?;
         let blobs = match blobs(&import) {
             Ok(blobs) => blobs,
             Err(error) => {
@@ -71,7 +71,7 @@ impl store::HostWithStore<State> for Host {
         name: String,
     ) -> wasmtime::Result<Result<(Info, StreamReader<u8>, FutureReader<Result<(), Error>>), Error>>
     {
-        let import = import(accessor)?;
+        let import = import(accessor, "blobs.get")?;
         let blobs = match blobs(&import) {
             Ok(blobs) => blobs,
             Err(error) => return Ok(Err(error)),
@@ -100,7 +100,7 @@ impl store::HostWithStore<State> for Host {
         container: String,
         name: String,
     ) -> wasmtime::Result<Result<Info, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "blobs.head")?;
         let blobs = match blobs(&import) {
             Ok(blobs) => blobs,
             Err(error) => return Ok(Err(error)),
@@ -114,7 +114,7 @@ impl store::HostWithStore<State> for Host {
         container: String,
         name: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "blobs.delete")?;
         let blobs = match blobs(&import) {
             Ok(blobs) => blobs,
             Err(error) => return Ok(Err(error)),

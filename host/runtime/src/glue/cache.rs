@@ -28,7 +28,7 @@ impl store::HostWithStore<State> for Host {
         accessor: &Accessor<State, Self>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "cache.get")?;
         let cache = match cache(&import) {
             Ok(cache) => cache,
             Err(error) => return Ok(Err(error)),
@@ -44,7 +44,7 @@ impl store::HostWithStore<State> for Host {
         ttl_ms: u64,
         only_if_absent: bool,
     ) -> wasmtime::Result<Result<bool, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "cache.set")?;
         let cache = match cache(&import) {
             Ok(cache) => cache,
             Err(error) => return Ok(Err(error)),
@@ -58,7 +58,7 @@ impl store::HostWithStore<State> for Host {
         accessor: &Accessor<State, Self>,
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "cache.delete")?;
         let cache = match cache(&import) {
             Ok(cache) => cache,
             Err(error) => return Ok(Err(error)),
@@ -72,7 +72,7 @@ impl store::HostWithStore<State> for Host {
         by: i64,
         ttl_ms: u64,
     ) -> wasmtime::Result<Result<Counter, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "cache.increment")?;
         let cache = match cache(&import) {
             Ok(cache) => cache,
             Err(error) => return Ok(Err(error)),

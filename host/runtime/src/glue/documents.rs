@@ -27,7 +27,7 @@ impl store::HostWithStore<State> for Host {
         collection: String,
         query: Query,
     ) -> wasmtime::Result<Result<Option<Document>, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "documents.find_one")?;
         let store = match documents(&import) {
             Ok(store) => store,
             Err(error) => return Ok(Err(error)),
@@ -43,7 +43,7 @@ impl store::HostWithStore<State> for Host {
         collection: String,
         query: Query,
     ) -> wasmtime::Result<Result<Vec<Document>, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "documents.find")?;
         let store = match documents(&import) {
             Ok(store) => store,
             Err(error) => return Ok(Err(error)),
@@ -60,7 +60,7 @@ impl store::HostWithStore<State> for Host {
         filter: Filter,
         limit: u32,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "documents.count")?;
         let store = match documents(&import) {
             Ok(store) => store,
             Err(error) => return Ok(Err(error)),
@@ -73,7 +73,8 @@ impl store::HostWithStore<State> for Host {
         accessor: &Accessor<State, Self>,
         transaction: Transaction,
     ) -> wasmtime::Result<Result<Vec<Outcome>, Error>> {
-        let import = import(accessor)?;
+        let mut import = import(accessor, "documents.commit")?;
+        import.publishes(transaction.events.len());
         let store = match documents(&import) {
             Ok(store) => store,
             Err(error) => return Ok(Err(error)),

@@ -7,6 +7,7 @@ mod cache;
 mod config;
 mod documents;
 mod sockets;
+mod writes;
 
 use wasmtime::component::Linker;
 
@@ -20,6 +21,7 @@ use crate::{
 /// Offers every capability to the linker. Which of them a component has is checked before (see
 /// [`check_grants`]) and again at each call.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    writes::link(linker)?;
     pingtalk::documents::store::add_to_linker::<State, Host>(linker, |state| state)?;
     pingtalk::cache::store::add_to_linker::<State, Host>(linker, |state| state)?;
     pingtalk::blobs::store::add_to_linker::<State, Host>(linker, |state| state)?;

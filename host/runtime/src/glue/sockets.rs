@@ -29,7 +29,7 @@ impl server::HostWithStore<State> for Host {
         sequence: Option<u64>,
         except: Option<String>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "sockets.emit")?;
         let sockets = match sockets(&import) {
             Ok(sockets) => sockets,
             Err(error) => return Ok(Err(error)),
@@ -44,7 +44,7 @@ impl server::HostWithStore<State> for Host {
         room: String,
         hold: bool,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "sockets.join")?;
         let sockets = match sockets(&import) {
             Ok(sockets) => sockets,
             Err(error) => return Ok(Err(error)),
@@ -59,7 +59,7 @@ impl server::HostWithStore<State> for Host {
         room: String,
         after: u64,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "sockets.release")?;
         let sockets = match sockets(&import) {
             Ok(sockets) => sockets,
             Err(error) => return Ok(Err(error)),
@@ -73,7 +73,7 @@ impl server::HostWithStore<State> for Host {
         target: Target,
         room: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "sockets.leave")?;
         let sockets = match sockets(&import) {
             Ok(sockets) => sockets,
             Err(error) => return Ok(Err(error)),
@@ -87,7 +87,7 @@ impl server::HostWithStore<State> for Host {
         target: Target,
         except: Option<String>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let import = import(accessor)?;
+        let import = import(accessor, "sockets.disconnect")?;
         let sockets = match sockets(&import) {
             Ok(sockets) => sockets,
             Err(error) => return Ok(Err(error)),

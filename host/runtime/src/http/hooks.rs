@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::{HeaderName, header};
+use pingtalk_capabilities::trace::Trace;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::client::{self, Outbound, Sent};
@@ -33,17 +34,18 @@ static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(is
 /// The hooks of one instance.
 pub(crate) struct Hooks {
     outbound: Arc<Outbound>,
-    deadline: Option<Instant>,
+    /// When the next request must be answered, and what it is part of.
+    next: Option<(Instant, Trace)>,
 }
 
 impl Hooks {
     pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
-        Self { outbound, deadline: None }
+        Self { outbound, next: None }
     }
 
-    /// The next request sent must be answered by then.
-    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
-        self.deadline = Some(deadline);
+    /// The next request sent must be answered by `deadline` and is part of `trace`.
+    pub(crate) fn about_to_send(&mut self, deadline: Instant, trace: Trace) {
+        self.next = Some((deadline, trace));
     }
 }
 
@@ -58,14 +60,17 @@ impl WasiHttpHooks for Hooks {
 
     fn send_request(
         &mut self,
-        request: http::Request<WasiBody>,
+        mut request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
         received: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         // Tells how the guest's reading of the response ended, which changes nothing here.
         drop(received);
         let outbound = Arc::clone(&self.outbound);
-        let deadline = self.deadline.take();
+        let deadline = self.next.take().map(|(deadline, trace)| {
+            trace.inject(request.headers_mut());
+            deadline
+        });
         Box::new(client::send(outbound, request, options, deadline))
     }
 

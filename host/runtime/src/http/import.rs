@@ -26,8 +26,8 @@ impl client::HostWithStore<State> for Client {
         request: Resource<Request>,
     ) -> Result<Resource<Response>, TrappableError<ErrorCode>> {
         let host = accessor.with_getter::<Host>(|state| state);
-        let import = import(&host).map_err(TrappableError::trap)?;
-        host.with(|mut access| access.get().set_send_deadline(import.deadline));
+        let import = import(&host, "http.send").map_err(TrappableError::trap)?;
+        host.with(|mut access| access.get().about_to_send(&import));
         let http = accessor.with_getter::<WasiHttp>(State::http);
         // It asks the hooks to send before it first waits, so that they find this deadline.
         <WasiHttp as client::HostWithStore<State>>::send(&http, request).await

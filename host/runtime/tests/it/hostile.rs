@@ -6,10 +6,10 @@ use std::{
 };
 
 use pingtalk_capabilities::calls::{CallError, HttpHandler as _};
-use pingtalk_runtime::{Instances, Limits, Stats};
+use pingtalk_runtime::{Instances, Limits, LoadError, Stats};
 
 use crate::support::{
-    context_within, fakes, get, limits, probe_limited, probe_with, request, text,
+    context_within, engine, fakes, get, limits, names, probe_limited, probe_with, request, text,
 };
 
 /// Calls a path, wants the deadline error in time, and a working instance after.
@@ -246,4 +246,36 @@ async fn a_call_that_waits_too_long_is_overdue() {
     assert!(matches!(error, CallError::DeadlineExceeded), "{error:?}");
     assert!(started.elapsed() < Duration::from_millis(150));
     assert_eq!(first.await.unwrap().unwrap().1, "slept");
+}
+
+/// Starts a component that is written as text in `tests/guests/text`, and says what came of it.
+async fn starts(name: &str) -> Result<(), LoadError> {
+    let file = format!("{}/../../tests/guests/text/{name}.wat", env!("CARGO_MANIFEST_DIR"));
+    let component = engine().load(name, wat::parse_file(file).unwrap().into(), &|_| {}).await?;
+    let limits = Limits { cpu_time: Duration::from_millis(200), ..limits() };
+    Instances::new(&engine(), component, names(), fakes::capabilities(), limits)?.prove().await
+}
+
+#[tokio::test]
+async fn what_a_component_does_at_its_start_is_bounded() {
+    for (name, reason) in [
+        ("trap-at-start", "unreachable"),
+        ("loop-at-start", "it computed for 200ms without giving way"),
+        ("memory-at-start", "memory"),
+        ("table-at-start", "table"),
+    ] {
+        let started = Instant::now();
+        let error = starts(name).await.unwrap_err();
+        assert!(matches!(error, LoadError::DoesNotStart { .. }), "{name}: {error:?}");
+        assert!(error.to_string().contains(reason), "{name}: {error}");
+        assert!(started.elapsed() < Duration::from_secs(2), "{name}: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn tables_are_bounded_before_anything_runs() {
+    for name in ["huge-table", "many-tables"] {
+        let error = starts(name).await.unwrap_err();
+        assert!(error.to_string().contains("table"), "{name}: {error}");
+    }
 }

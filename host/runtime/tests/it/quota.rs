@@ -69,3 +69,16 @@ async fn who_calls_the_host_too_often_waits() {
     let flood = get(&probe, "/cache-flood?100000").await;
     assert!(matches!(flood, Err(CallError::DeadlineExceeded)), "{flood:?}");
 }
+
+#[tokio::test]
+async fn who_publishes_too_often_waits() {
+    let bounds = QuotaLimits { events: Some(20), ..QuotaLimits::default() };
+    let quota = Arc::new(Quota::new(&bounds));
+    let probe = probe_limited(shared(&quota)).await;
+    let started = Instant::now();
+    // Each publishes one; a quarter of a second's worth, five, is free.
+    for _ in 0..10 {
+        text(&probe, "/commit?1").await;
+    }
+    assert!(started.elapsed() >= Duration::from_millis(200), "{:?}", started.elapsed());
+}

@@ -6,7 +6,10 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use pingtalk_capabilities::calls::{Body, BodyError, CallContext};
+use pingtalk_capabilities::{
+    calls::{Body, BodyError, CallContext},
+    trace::Trace,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Answers requests; which path is whose is up to it.
@@ -46,5 +49,6 @@ fn context(client: SocketAddr) -> CallContext {
         client: Some(client.ip()),
         secure: false,
         deadline: Instant::now() + std::time::Duration::from_secs(30),
+        trace: Trace::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use pingtalk_capabilities::storage::StorageLimits;
 use pingtalk_runtime::QuotaLimits;
 use serde::{Deserialize, Serialize};
 
@@ -22,12 +23,18 @@ pub struct TenantBudgets {
     pub outbound_per_second: Option<u32>,
     /// HTTP requests a second, over all clients. Above it: 429.
     pub requests_per_second: Option<u32>,
+    /// Events published a second. Above it the commits that publish them wait.
+    pub events_per_second: Option<u32>,
+    /// Documents in all its collections. Above it commits that add something are refused.
+    pub stored_documents: Option<u64>,
+    /// Bytes of its documents, their indexes and its blobs. Above it nothing more is stored.
+    pub stored_bytes: Option<u64>,
     /// Engine.IO connections, from the tenant's next opening on. Above it they are refused.
     pub socket_connections: Option<u32>,
 }
 
 impl TenantBudgets {
-    /// What a tenant gets whose operator says nothing: half a core, 256 MiB.
+    /// What a tenant gets whose operator says nothing: half a core, 256 MiB of memory, 1 GiB stored.
     #[must_use]
     pub fn modest() -> Self {
         Self {
@@ -36,6 +43,9 @@ impl TenantBudgets {
             host_calls_per_second: Some(10_000),
             outbound_per_second: Some(100),
             requests_per_second: Some(1_000),
+            events_per_second: Some(1_000),
+            stored_documents: Some(1_000_000),
+            stored_bytes: Some(1024 * 1024 * 1024),
             socket_connections: Some(10_000),
         }
     }
@@ -49,6 +59,9 @@ impl TenantBudgets {
             host_calls_per_second: self.host_calls_per_second.or(other.host_calls_per_second),
             outbound_per_second: self.outbound_per_second.or(other.outbound_per_second),
             requests_per_second: self.requests_per_second.or(other.requests_per_second),
+            events_per_second: self.events_per_second.or(other.events_per_second),
+            stored_documents: self.stored_documents.or(other.stored_documents),
+            stored_bytes: self.stored_bytes.or(other.stored_bytes),
             socket_connections: self.socket_connections.or(other.socket_connections),
         }
     }
@@ -61,7 +74,14 @@ impl TenantBudgets {
             memory_bytes: self.memory_bytes,
             host_calls: self.host_calls_per_second,
             outbound: self.outbound_per_second,
+            events: self.events_per_second,
         }
+    }
+
+    /// What may be stored.
+    #[must_use]
+    pub fn storage(&self) -> StorageLimits {
+        StorageLimits { documents: self.stored_documents, bytes: self.stored_bytes }
     }
 
     /// Changes those that are named; None goes back to the operator's.
@@ -86,12 +106,15 @@ impl TenantBudgets {
                 "host_calls_per_second" => self.host_calls_per_second = small()?,
                 "outbound_per_second" => self.outbound_per_second = small()?,
                 "requests_per_second" => self.requests_per_second = small()?,
+                "events_per_second" => self.events_per_second = small()?,
+                "stored_documents" => self.stored_documents = number,
+                "stored_bytes" => self.stored_bytes = number,
                 "socket_connections" => self.socket_connections = small()?,
                 _ => {
                     let problem = format!(
                         "there is no budget `{name}`: there are cpu_ms_per_second, memory_bytes, \
-                         host_calls_per_second, outbound_per_second, requests_per_second and \
-                         socket_connections"
+                         host_calls_per_second, outbound_per_second, requests_per_second, \
+                         events_per_second, stored_documents, stored_bytes and socket_connections"
                     );
                     return Err(ControlError::Invalid(problem));
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pingtalk_manifest::Manifest;
 use pingtalk_runtime::Component;
 use serde::Serialize;
 
@@ -16,6 +17,19 @@ pub struct Changes {
     pub granted: Vec<String>,
     /// Lines that are gone.
     pub withdrawn: Vec<String>,
+    /// Other values of the manifest that are new, changed or gone.
+    pub settings: Vec<SettingChange>,
+}
+
+/// One value of a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SettingChange {
+    /// Where it stands: the keys to it, joined by dots.
+    pub path: String,
+    /// The value before, as TOML; none when it is new.
+    pub before: Option<String>,
+    /// The value after; none when it is gone.
+    pub after: Option<String>,
 }
 
 /// One component's difference.
@@ -53,13 +67,17 @@ impl Changes {
             components,
             granted: new.difference(&old).cloned().collect(),
             withdrawn: old.difference(&new).cloned().collect(),
+            settings: settings(before.map(|before| &*before.manifest), &after.manifest),
         }
     }
 
     /// True when nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.components.is_empty() && self.granted.is_empty() && self.withdrawn.is_empty()
+        self.components.is_empty()
+            && self.granted.is_empty()
+            && self.withdrawn.is_empty()
+            && self.settings.is_empty()
     }
 }
 
@@ -91,6 +109,30 @@ fn component(
     })
 }
 
+/// The values that differ, but those that the rows of the grant report tell.
+fn settings(before: Option<&Manifest>, after: &Manifest) -> Vec<SettingChange> {
+    // Of a first release everything is new: there is nothing to compare with.
+    let Some(before) = before else { return Vec::new() };
+    let paths: BTreeSet<&String> = before.settings.keys().chain(after.settings.keys()).collect();
+    let change = |path: &String| {
+        let (old, new) = (before.settings.get(path), after.settings.get(path));
+        let change =
+            SettingChange { path: path.clone(), before: old.cloned(), after: new.cloned() };
+        (old != new && !is_granted(path)).then_some(change)
+    };
+    paths.into_iter().filter_map(change).collect()
+}
+
+/// True for what a component's rows of the grant report say.
+fn is_granted(path: &str) -> bool {
+    let mut keys = path.split('.');
+    matches!(
+        (keys.next(), keys.next(), keys.next()),
+        (Some("component"), Some(_), Some("tool" | "allowed_outbound_hosts"))
+            | (Some("trigger"), _, _)
+    )
+}
+
 /// The report's rows, each with its component and label: `chat: documents chatDB.chats:write`.
 fn grants(report: &str) -> BTreeSet<String> {
     let (mut component, mut label) = (String::new(), String::new());
@@ -111,8 +153,41 @@ fn grants(report: &str) -> BTreeSet<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::grants;
+    use pingtalk_manifest::Manifest;
+
+    use super::{grants, settings};
+
+    #[test]
+    fn values_that_grant_nothing_are_compared_too() {
+        let manifest = |version: &str, memory: &str, rest: &str| {
+            let text = format!(
+                "spin_manifest_version = 2\n[application]\nname = \"a\"\nversion = \"{version}\"\n\
+                 [application.tool.pingtalk]\n{rest}\n\
+                 [[trigger.http]]\nroute = \"/...\"\ncomponent = \"c\"\n\
+                 [component.c]\nsource = \"c.wasm\"\n\
+                 [component.c.tool.pingtalk]\nbudgets = {{ memory = \"{memory}\" }}\n"
+            );
+            Manifest::parse("spin.toml", &text).unwrap()
+        };
+        let before = manifest("1.0.0", "1MiB", "");
+        let after = manifest("1.1.0", "2MiB", "cors_origins = [\"https://a.example\"]");
+        let changes = settings(Some(&before), &after);
+        let lines: Vec<_> = changes
+            .iter()
+            .map(|it| (it.path.as_str(), it.before.as_deref(), it.after.as_deref()))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ("application.tool.pingtalk.cors_origins", None, Some("[\"https://a.example\"]")),
+                ("application.version", Some("\"1.0.0\""), Some("\"1.1.0\"")),
+            ]
+        );
+        assert!(settings(Some(&before), &before).is_empty());
+        assert!(settings(None, &before).is_empty());
+    }
 
     #[test]
     fn a_report_becomes_rows_of_their_own() {

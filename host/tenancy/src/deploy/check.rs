@@ -5,10 +5,22 @@ use std::net::IpAddr;
 use pingtalk_manifest::{HostPattern, Manifest};
 
 use super::DeployError;
-use crate::control::TenantRecord;
+use crate::{control::TenantRecord, maximum::ComponentMaximum};
 
-/// Refuses grants that only the operator can give.
-pub(super) fn allowed(record: &TenantRecord, manifest: &Manifest) -> Result<(), DeployError> {
+/// Refuses what only the operator can give: more than there is for a component, and ways to
+/// addresses of the host's own network.
+pub(super) fn allowed(
+    record: &TenantRecord,
+    maximum: Option<&ComponentMaximum>,
+    manifest: &Manifest,
+) -> Result<(), DeployError> {
+    for (name, component) in &manifest.components {
+        if let Some(problem) = maximum.and_then(|most| most.exceeded(&component.host.budgets)) {
+            return Err(DeployError::NotAllowed(format!(
+                "component `{name}`: {problem} (the operator's component_maximum)"
+            )));
+        }
+    }
     if record.private_outbound {
         return Ok(());
     }
@@ -45,6 +57,20 @@ mod tests {
     }
 
     #[test]
+    fn budgets_stay_within_the_operators() {
+        let record = TenantRecord::default();
+        let mut manifest = manifest("https://api.example.com");
+        let maximum = ComponentMaximum { concurrency: 5, ..ComponentMaximum::default() };
+        assert!(allowed(&record, Some(&maximum), &manifest).is_ok());
+        if let Some(component) = manifest.components.get_mut("c") {
+            component.host.budgets.concurrency = Some(6);
+        }
+        let error = allowed(&record, Some(&maximum), &manifest).unwrap_err().to_string();
+        assert!(error.contains("component `c`: its budget `concurrency` asks for 6"), "{error}");
+        assert!(allowed(&record, None, &manifest).is_ok());
+    }
+
+    #[test]
     fn addresses_need_the_operators_word() {
         let mut record = TenantRecord { name: "shop".to_owned(), ..TenantRecord::default() };
         for private in [
@@ -53,10 +79,10 @@ mod tests {
             "https://[::1]",
             "http://169.254.169.254",
         ] {
-            assert!(allowed(&record, &manifest(private)).is_err(), "{private}");
+            assert!(allowed(&record, None, &manifest(private)).is_err(), "{private}");
         }
-        assert!(allowed(&record, &manifest("https://api.example.com")).is_ok());
+        assert!(allowed(&record, None, &manifest("https://api.example.com")).is_ok());
         record.private_outbound = true;
-        assert!(allowed(&record, &manifest("http://127.0.0.1:6379")).is_ok());
+        assert!(allowed(&record, None, &manifest("http://127.0.0.1:6379")).is_ok());
     }
 }

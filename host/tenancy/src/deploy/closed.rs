@@ -119,6 +119,10 @@ impl Blobs for Closed {
     async fn delete(&self, _: &str, _: &str) -> Result<(), BlobError> {
         blobs()
     }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>, BlobError> {
+        blobs()
+    }
 }
 
 #[async_trait]

@@ -20,6 +20,7 @@ use crate::{
         ReleaseRecord, TenantRecord, now,
     },
     directory::OpenError,
+    maximum::ComponentMaximum,
     variables,
 };
 
@@ -75,6 +76,7 @@ impl<O: crate::directory::Opener> Switch for crate::follow::Follower<O> {
 pub struct Deployer {
     loader: Arc<Loader>,
     key: ControlKey,
+    maximum: ComponentMaximum,
     switch: Arc<dyn Switch>,
 }
 
@@ -93,10 +95,20 @@ impl Plan {
 }
 
 impl Deployer {
-    /// A deployer whose releases come into force here through `switch`.
+    /// A deployer whose releases come into force here through `switch`. No component of a tenant but
+    /// the default one gets more than `maximum`.
     #[must_use]
-    pub fn new(loader: Arc<Loader>, key: ControlKey, switch: Arc<dyn Switch>) -> Self {
-        Self { loader, key, switch }
+    pub fn new(
+        loader: Arc<Loader>,
+        key: ControlKey,
+        maximum: ComponentMaximum,
+        switch: Arc<dyn Switch>,
+    ) -> Self {
+        Self { loader, key, maximum, switch }
+    }
+
+    fn maximum(&self, tenant: &TenantId) -> Option<&ComponentMaximum> {
+        (!tenant.is_default()).then_some(&self.maximum)
     }
 
     fn store(&self) -> &ControlStore {
@@ -153,7 +165,7 @@ impl Deployer {
             return Err(ControlError::Invalid(problem.to_owned()).into());
         }
         let manifest = self.loader.manifest(&record.manifest)?;
-        check::allowed(&tenant_record, &manifest)?;
+        check::allowed(&tenant_record, self.maximum(&tenant_id(tenant)?), &manifest)?;
         self.verify(&tenant_record, deployment, before.as_ref(), &record).await?;
         let after = self.loader.load_record(&record).await?;
         let before = match before {
@@ -360,7 +372,12 @@ impl Deployer {
             &release.manifest,
             &release.components,
             &closed::backends(),
-            &assemble::Owner { tenant: &id, release: &release.id, quota: &Arc::default() },
+            &assemble::Owner {
+                tenant: &id,
+                release: &release.id,
+                quota: &Arc::default(),
+                maximum: self.maximum(&id),
+            },
             |name| {
                 let set = values.get(name).cloned();
                 // A secret that is not set yet is made when the release comes into force.

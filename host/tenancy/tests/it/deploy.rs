@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use pingtalk_runtime::{Engine, EngineConfig};
 use pingtalk_tenancy::{
-    OpenError,
+    ComponentMaximum, OpenError,
     control::{ControlError, ControlStore, Digest, Kind},
     deploy::{DeployError, Deployer, Deployment, Loader, Switch},
     values,
@@ -64,7 +64,8 @@ async fn setting() -> Setting {
     let host = Arc::new(Host::default());
     *host.store.lock().unwrap() = Some(store.clone());
     let loader = Arc::new(Loader::new(engine, store.clone()));
-    let deployer = Deployer::new(loader, key(), Arc::clone(&host) as _);
+    let deployer =
+        Deployer::new(loader, key(), ComponentMaximum::default(), Arc::clone(&host) as _);
     Setting { deployer, store, host, _directory: directory }
 }
 

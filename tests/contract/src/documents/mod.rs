@@ -7,6 +7,7 @@ mod fixture;
 mod indexes;
 mod outbox;
 mod queries;
+mod volume;
 
 pub use changes::*;
 pub use commits::*;
@@ -14,6 +15,7 @@ pub use exact::*;
 pub use indexes::*;
 pub use outbox::*;
 pub use queries::*;
+pub use volume::*;
 
 /// Runs the suite; see the crate's description. With `stand_in` (a future of a boolean), the tests of
 /// [`exact`] are left out where it is true: the server under test only stands in for the real one.
@@ -71,6 +73,7 @@ macro_rules! documents {
                 events_wait_in_commit_order,
                 refused_commits_leave_no_events,
                 a_new_event_wakes_the_relay,
+                what_is_stored_is_counted,
             ]
         );
         $crate::suite!(

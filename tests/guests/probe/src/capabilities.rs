@@ -42,6 +42,8 @@ pub async fn call(path: &str, argument: &str) -> Option<String> {
         "/find" => find(argument).await,
         "/find-in" => find_in(argument).await,
         "/commit" => commit(argument).await,
+        "/store" => store(argument).await,
+        "/remove" => remove(argument).await,
         "/blob-put" => blob_put(argument).await,
         "/blob-get" => blob_get(argument).await,
         "/blob-head" => format!("{:?}", blobs::head("files".to_owned(), argument.to_owned()).await),
@@ -144,6 +146,46 @@ async fn commit(bytes: &str) -> String {
             [documents::Outcome::Inserted(document)] => format!("inserted {}", document.len()),
             other => format!("{} outcomes", other.len()),
         },
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+/// One write to the collection of things.
+async fn write(
+    operation: documents::Operation,
+) -> Result<Vec<documents::Outcome>, documents::Error> {
+    let id = crate::bindings::wasi::random::random::get_random_u64();
+    let writes = vec![documents::Write {
+        database: "db".to_owned(),
+        collection: "things".to_owned(),
+        operation,
+    }];
+    documents::commit(documents::Transaction { id: format!("{id:x}"), writes, events: Vec::new() })
+        .await
+}
+
+/// Inserts the document `{"_id": id}`.
+async fn store(id: &str) -> String {
+    // bsonspec.org: length, a string's type and name, its length, its bytes, the document's end.
+    let text = [id.as_bytes(), &[0]].concat();
+    let mut fields = vec![2];
+    fields.extend(b"_id\0");
+    fields.extend(u32::try_from(text.len()).unwrap_or_default().to_le_bytes());
+    fields.extend(text);
+    fields.push(0);
+    let mut document = u32::try_from(fields.len() + 4).unwrap_or_default().to_le_bytes().to_vec();
+    document.extend(fields);
+    let insertion = documents::Insertion { document, sequence: None };
+    match write(documents::Operation::Insert(insertion)).await {
+        Ok(_) => "stored".to_owned(),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+/// Deletes the document with this id.
+async fn remove(id: &str) -> String {
+    match write(documents::Operation::Delete(filter(id))).await {
+        Ok(outcomes) => format!("removed {}", outcomes.len()),
         Err(error) => format!("{error:?}"),
     }
 }

@@ -48,6 +48,7 @@ impl Guest for Probe {
         match path {
             "/hello" => Ok(text("hello")),
             "/served" => Ok(text(&hostile::served().to_string())),
+            "/header" => Ok(text(&streams::header(&request, argument))),
             "/request" => Ok(text(&streams::describe(&request))),
             "/loop" => hostile::compute_for_ever(),
             "/loop-with-import" => hostile::compute_beside_an_import().await,

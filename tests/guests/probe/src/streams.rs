@@ -25,6 +25,12 @@ pub fn describe(request: &Request) -> String {
     )
 }
 
+/// A header's value.
+pub fn header(request: &Request, name: &str) -> String {
+    let values = request.get_headers().get(name);
+    values.first().map_or_else(String::new, |value| String::from_utf8_lossy(value).into_owned())
+}
+
 fn body(request: Request) -> wit_bindgen::StreamReader<u8> {
     let (done, result) = wit_future::new(|| Ok(()));
     drop(done);

@@ -113,13 +113,16 @@ fn front_door(metrics: &Metrics) -> GatewayStatus {
 
 /// An open tenant's figures, without its queues.
 fn status(name: &str, open: &OpenTenant) -> TenantStatus {
-    let (tenant, sockets) = (open.tenant(), open.sockets().stats());
+    let (tenant, sockets, account) = (open.tenant(), open.sockets().stats(), open.account());
+    let stored = account.storage.stored();
     let canary = tenant.trial().map(|trial| (trial.release.name().to_owned(), trial.percent));
     TenantStatus {
         name: name.to_owned(),
         release: tenant.current().name().to_owned(),
         canary,
-        memory_bytes: open.quota().memory_bytes(),
+        memory_bytes: account.quota.memory_bytes(),
+        stored_documents: stored.documents,
+        stored_bytes: stored.bytes,
         routes: open.site().routes().iter().map(route).collect(),
         components: tenant.releases().iter().flat_map(|release| components(release)).collect(),
         sockets: SocketStatus {

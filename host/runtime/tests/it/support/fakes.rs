@@ -183,6 +183,10 @@ impl Blobs for Fake {
     async fn delete(&self, _: &str, _: &str) -> Result<(), BlobError> {
         Ok(())
     }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>, BlobError> {
+        Ok(None)
+    }
 }
 
 #[async_trait]

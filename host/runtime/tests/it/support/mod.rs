@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use pingtalk_capabilities::{
     TenantId,
     calls::{Body, CallContext, CallError, HttpHandler},
+    trace::Trace,
 };
 use pingtalk_runtime::{Capabilities, Component, Engine, EngineConfig, Instances, Limits, Names};
 use tokio::sync::OnceCell;
@@ -68,6 +69,7 @@ pub fn context_within(time: Duration) -> CallContext {
         client: None,
         secure: false,
         deadline: Instant::now() + time,
+        trace: Trace::default(),
     }
 }
 

@@ -16,6 +16,7 @@ use pingtalk_capabilities::{
     calls::{Body, CallContext, CallError, EventHandler, HttpHandler, SocketHandler},
     events::{Disposition, Event},
     sockets::{Ack, DisconnectReason, Handshake, Message, Refusal, Session, Socket},
+    trace::Trace,
 };
 use pingtalk_runtime::Drained;
 use pingtalk_tenancy::{Release, Service};
@@ -101,6 +102,7 @@ pub(crate) fn context() -> CallContext {
         client: None,
         secure: false,
         deadline: Instant::now() + Duration::from_secs(5),
+        trace: Trace::default(),
     }
 }
 
