@@ -17,7 +17,8 @@ static RUNTIMES: RwLock<Vec<Option<Handle>>> = RwLock::new(Vec::new());
 
 /// Makes the current thread the one that serves core `index`. Its tokio runtime must be entered.
 ///
-/// Call it once, first thing on each core's thread. Calls from threads that entered no core are
+/// Call it once, first thing on each core's thread, and after them on each background thread, with the
+/// next indices. Calls from threads that entered no core are
 /// served by core 0, or, in a process without cores (a test, a tool), by the caller's runtime.
 ///
 /// # Panics

@@ -35,6 +35,9 @@ pub struct EngineConfig {
     pub cache_dir: Option<PathBuf>,
     /// How many cores' threads will call [`crate::enter_core`].
     pub cores: usize,
+    /// How many threads after them will, of a lower priority, for the calls of tenants that strain
+    /// the host (see [`crate::Quota::strains`]). None: they are served like all others.
+    pub background: usize,
     /// Instances in the process, over all tenants. Each reserves address space only.
     pub instances: u32,
     /// Largest memory that any component may be allowed, in bytes.
@@ -55,6 +58,7 @@ impl Default for EngineConfig {
         Self {
             cache_dir: None,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            background: 0,
             instances: 1_000,
             max_memory_bytes: 256 * 1024 * 1024,
             stack_bytes: 512 * 1024,

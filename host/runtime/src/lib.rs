@@ -31,6 +31,7 @@ mod http;
 mod instances;
 mod limits;
 mod load;
+mod meter;
 mod pool;
 mod quota;
 mod state;

@@ -53,6 +53,7 @@ pub(crate) struct Pool {
     pub(crate) limits: Limits,
     pub(crate) log: Arc<Log>,
     closing: AtomicBool,
+    /// Those of the cores, then those of the background threads.
     shards: Box<[Shard]>,
 }
 
@@ -89,7 +90,8 @@ impl Pool {
         outbound: Arc<Outbound>,
         limits: Limits,
     ) -> Arc<Self> {
-        let shards = (0..engine.cores()).map(|_| Shard::default()).collect();
+        let count = engine.cores() + engine.config.background;
+        let shards = (0..count).map(|_| Shard::default()).collect();
         Arc::new(Self {
             log: Log::new(names.clone()),
             outbound,
@@ -114,7 +116,23 @@ impl Pool {
     }
 
     fn home(&self) -> usize {
-        cores::current().unwrap_or(0) % self.shards.len().max(1)
+        cores::current().unwrap_or(0) % self.engine.cores()
+    }
+
+    /// Whether a thread is one of those in the background.
+    pub(crate) fn is_background(&self, core: usize) -> bool {
+        core >= self.engine.cores()
+    }
+
+    /// The threads that may serve a call, the first one first: the core where it arrived and the
+    /// others, or those in the background for a tenant that strains the host.
+    fn candidates(&self, home: usize) -> impl Iterator<Item = usize> + use<> {
+        let (cores, background) = (self.engine.cores(), self.engine.config.background);
+        let (first, count) = match self.limits.quota.strains() && background > 0 {
+            true => (cores, background),
+            false => (0, cores),
+        };
+        (0..count).map(move |step| first + (home + step) % count)
     }
 
     pub(crate) fn counters(&self, core: usize) -> &Counters {
@@ -132,11 +150,12 @@ impl Pool {
         if self.closing.load(Ordering::Relaxed) {
             return Err(CallError::ShuttingDown);
         }
-        let home = self.home();
-        count(&self.counters(home).calls, 1);
+        let arrived = self.home();
+        count(&self.counters(arrived).calls, 1);
+        let mut candidates = self.candidates(arrived);
+        let home = candidates.next().unwrap_or(arrived);
         let Some(mut job) = self.place(home, job) else { return Ok(()) };
-        for step in 1..self.shards.len() {
-            let core = (home + step) % self.shards.len();
+        for core in candidates {
             if cores::runtime(core).is_none() {
                 continue;
             }
@@ -292,7 +311,7 @@ impl Pool {
                     // One stays warm, but not one that has grown: linear memory never shrinks, and
                     // a picture decoded an hour ago should not cost what it took.
                     let grown = worker.memory.load(Ordering::Relaxed) > WARM_BYTES;
-                    if grown || serving > 1 {
+                    if grown || serving > 1 || self.is_background(core) {
                         serving -= 1;
                         worker.stop();
                     }

@@ -14,6 +14,9 @@ const SECOND: u64 = 1_000_000_000;
 /// How much of a second's amount may be used at once after a quiet while, as time.
 const BURST_NANOS: u64 = SECOND / 4;
 
+/// How long after its last excess a tenant counts as straining the host.
+const STRAIN_MILLIS: u64 = 10_000;
+
 /// The bounds of a [`Quota`]. None: unbounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuotaLimits {
@@ -38,6 +41,8 @@ pub struct Quota {
     pub(crate) outbound: Rate,
     pub(crate) events: Rate,
     pub(crate) memory: Amount,
+    /// Until when it counts as straining the host, in milliseconds of [`clock`].
+    strains_until: AtomicU64,
 }
 
 impl Quota {
@@ -57,6 +62,22 @@ impl Quota {
         self.outbound.set(limits.outbound.map(u64::from));
         self.events.set(limits.events.map(u64::from));
         self.memory.set(limits.memory_bytes);
+    }
+
+    /// Notes that the tenant used up its CPU time, or that an instance of it had to be ended. Without a
+    /// bound on its CPU time there is nobody to protect from it.
+    pub(crate) fn strain(&self) {
+        if self.cpu.bounded() {
+            self.strains_until.store(clock::now() + STRAIN_MILLIS, Relaxed);
+        }
+    }
+
+    /// True for a while after the tenant used more than is good for its neighbours: its calls are
+    /// served by threads of a lower priority then.
+    #[must_use]
+    pub fn strains(&self) -> bool {
+        let until = self.strains_until.load(Relaxed);
+        until != 0 && until > clock::now()
     }
 
     /// Linear memory in use, in bytes.
@@ -80,6 +101,10 @@ impl Rate {
     fn set(&self, per_second: Option<u64>) {
         // A rate of nothing would never be paid: the least there is stands for it.
         self.per_second.store(per_second.map_or(0, |units| units.max(1)), Relaxed);
+    }
+
+    fn bounded(&self) -> bool {
+        self.per_second.load(Relaxed) != 0
     }
 
     /// Takes some, and says how long to wait for it.

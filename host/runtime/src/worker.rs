@@ -7,25 +7,24 @@
 
 use std::{
     future::{Future as _, poll_fn},
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
-    time::Instant,
+    task::Poll,
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::time::Sleep;
 use wasmtime::{AsContextMut as _, PoolConcurrencyLimitError, Store, component::Accessor};
 
 use crate::{
     control::Control,
     counters::count,
     exports::Guest,
+    meter::Meter,
     pool::Pool,
-    state::{self, LEAST_PAUSE, State},
+    state::{self, State},
     ticket::{Ended, Ticket},
 };
 
@@ -34,9 +33,6 @@ use crate::{
 const LARGE_STORE_BYTES: usize = 4 * 1024 * 1024;
 /// How many calls an instance may take before its thread's other work gets a turn.
 const CALLS_A_TURN: usize = 16;
-
-/// CPU time that is paid for at once, in nanoseconds: the account is shared by all cores.
-const PAYMENT_NANOS: u64 = 100_000;
 
 /// Why an instance ended although it could have gone on.
 struct Broken {
@@ -47,21 +43,23 @@ struct Broken {
 /// Starts an instance and runs it to its end.
 pub(crate) async fn run(pool: Arc<Pool>, control: Arc<Control>) {
     let mut departure = Departure { pool: &pool, control: &control, failed: None, left: false };
-    let (mut store, guest) = match start(&pool, &control).await {
+    let mut meter = Meter::new(&pool, &control);
+    let (mut store, guest) = match meter.run(start(&pool, &control)).await {
         Ok(started) => started,
         Err(failed) => {
             departure.failed = Some(failed);
             return;
         }
     };
-    let outcome = serve(&pool, &control, &mut store, &guest).await;
+    let outcome = serve(&pool, &control, &mut meter, &mut store, &guest).await;
     control.stop();
     if let Err(broken) = outcome {
         count(&pool.counters(control.core).killed, 1);
+        pool.limits.quota.strain();
         departure.report(&broken);
     }
     drop(departure);
-    discard(store);
+    meter.turn(|| discard(store));
 }
 
 /// A new store with the component's limits, and an instance in it.
@@ -184,6 +182,7 @@ impl Drop for Departure<'_> {
 async fn serve(
     pool: &Arc<Pool>,
     control: &Arc<Control>,
+    meter: &mut Meter<'_>,
     store: &mut Store<State>,
     guest: &Guest,
 ) -> Result<(), Broken> {
@@ -255,7 +254,6 @@ async fn serve(
             outcome
         };
         let mut inside = pin!(store.run_concurrent(inside));
-        let mut meter = Meter::new(pool, control.core);
         poll_fn(|cx| {
             control.waker.register(cx.waker());
             for _ in 0..CALLS_A_TURN {
@@ -265,11 +263,7 @@ async fn serve(
                 if meter.poll_paid(cx).is_pending() {
                     return Poll::Pending;
                 }
-                let begun = Instant::now();
-                let poll = inside.as_mut().poll(cx);
-                let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                count(&control.busy, nanos);
-                meter.add(nanos);
+                let poll = meter.turn(|| inside.as_mut().poll(cx));
                 if let Poll::Ready(outcome) = poll {
                     return Poll::Ready(Ok(outcome.and_then(|outcome| outcome)));
                 }
@@ -289,42 +283,6 @@ async fn serve(
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(blame(store, control, suspect.into_inner(), &error)),
         Err(killed) => Err(Broken { guilty: None, reason: killed.into() }),
-    }
-}
-
-/// CPU time that one instance used, and pays for from its tenant's account before it uses more.
-struct Meter<'a> {
-    pool: &'a Pool,
-    core: usize,
-    unpaid: u64,
-    pause: Option<Pin<Box<Sleep>>>,
-}
-
-impl<'a> Meter<'a> {
-    fn new(pool: &'a Pool, core: usize) -> Self {
-        Self { pool, core, unpaid: 0, pause: None }
-    }
-
-    fn add(&mut self, nanos: u64) {
-        self.unpaid += nanos;
-        if self.unpaid < PAYMENT_NANOS {
-            return;
-        }
-        let wait = self.pool.limits.quota.cpu.take(std::mem::take(&mut self.unpaid));
-        if wait >= LEAST_PAUSE {
-            let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-            count(&self.pool.counters(self.core).throttled, nanos);
-            self.pause = Some(Box::pin(tokio::time::sleep(wait)));
-        }
-    }
-
-    /// Ready when the tenant may compute.
-    fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
-        }
-        Poll::Ready(())
     }
 }
 

@@ -8,11 +8,11 @@ mod support;
 use std::{
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pingtalk_capabilities::calls::CallError;
-use pingtalk_runtime::{Engine, EngineConfig, Instances, Limits, enter_core};
+use pingtalk_runtime::{Engine, EngineConfig, Instances, Limits, Quota, QuotaLimits, enter_core};
 use tokio::runtime::Handle;
 
 /// A thread that serves a core, for as long as the test runs.
@@ -29,9 +29,46 @@ fn core(index: usize) -> Handle {
     receiver.recv().unwrap()
 }
 
+/// Calls of a tenant that strains the host go to a thread of their own, and come back.
+fn a_strained_core_is_left_alone(cores: &[Handle]) {
+    let background = core(2);
+    let engine =
+        Engine::new(EngineConfig { cores: 2, background: 1, ..EngineConfig::default() }).unwrap();
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let probe =
+        here.block_on(engine.load("probe", support::guests::read("probe"), &|_| {})).unwrap();
+    let bounds = QuotaLimits { cpu: Some(Duration::from_secs(2)), ..QuotaLimits::default() };
+    let quota = Arc::new(Quota::new(&bounds));
+    let limits = Limits { quota: Arc::clone(&quota), ..support::limits() };
+    let capabilities = support::fakes::capabilities();
+    let probe = Instances::new(&engine, probe, support::names(), capabilities, limits).unwrap();
+    // A core whose thread is held up for a while.
+    let hold = || {
+        cores.iter().for_each(|core| {
+            core.spawn(async { thread::sleep(Duration::from_millis(300)) });
+        });
+        thread::sleep(Duration::from_millis(20));
+        Instant::now()
+    };
+
+    assert_eq!(here.block_on(support::text(&probe, "/hello")), "hello");
+    let held = hold();
+    assert_eq!(here.block_on(support::text(&probe, "/hello")), "hello");
+    assert!(held.elapsed() > Duration::from_millis(200), "it is served by a core");
+
+    assert!(!quota.strains());
+    here.block_on(support::get(&probe, "/trap")).unwrap_err();
+    assert!(quota.strains());
+    let held = hold();
+    assert_eq!(here.block_on(support::text(&probe, "/hello")), "hello");
+    assert!(held.elapsed() < Duration::from_millis(200), "it is served in the background");
+    drop(background);
+}
+
 #[test]
 fn a_full_core_hands_calls_over_and_then_refuses_them() {
     let cores = [core(0), core(1)];
+    a_strained_core_is_left_alone(&cores);
     let engine = Engine::new(EngineConfig { cores: 2, ..EngineConfig::default() }).unwrap();
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let probe =

@@ -1,5 +1,6 @@
 //! The threads that serve: one a core, each with a `current_thread` runtime, so that a request, its
-//! connection and its instance stay on one core.
+//! connection and its instance stay on one core. Beside each, one of a lower priority serves tenants
+//! that strain the host.
 
 use std::{
     future::Future,
@@ -27,6 +28,10 @@ impl Spawner {
     }
 }
 
+/// How much background threads give way to the cores: a tenth of the weight where both want the
+/// same core (nice(2), sched(7)).
+const BACKGROUND_NICE: i32 = 10;
+
 /// Running core threads.
 pub(crate) struct Cores {
     spawner: Spawner,
@@ -35,16 +40,25 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// Starts `count` threads.
+    /// Starts `count` threads that serve, and as many in the background.
     pub(crate) fn start(count: usize) -> Result<Self> {
+        let count = count.max(1);
         let finished = CancellationToken::new();
         let (mut handles, mut threads) = (Vec::new(), Vec::new());
-        for index in 0..count.max(1) {
+        for index in 0..2 * count {
+            let background = index >= count;
+            let name = match background {
+                true => format!("background-{}", index - count),
+                false => format!("core-{index}"),
+            };
             let (started, ready) = mpsc::sync_channel(1);
             let finished = finished.clone();
             let thread = thread::Builder::new()
-                .name(format!("core-{index}"))
+                .name(name)
                 .spawn(move || {
+                    if background {
+                        give_way();
+                    }
                     let runtime =
                         tokio::runtime::Builder::new_current_thread().enable_all().build();
                     match runtime {
@@ -60,13 +74,16 @@ impl Cores {
                     }
                 })
                 .context("a thread can't be started")?;
-            handles.push(ready.recv().context("a core's thread died")??);
+            let handle = ready.recv().context("a core's thread died")??;
+            if !background {
+                handles.push(handle);
+            }
             threads.push(thread);
         }
         Ok(Self { spawner: Spawner(handles.into()), threads, finished })
     }
 
-    /// How many there are.
+    /// How many serve.
     pub(crate) fn count(&self) -> usize {
         self.spawner.0.len()
     }
@@ -84,5 +101,16 @@ impl Cores {
                 tracing::error!("a core's thread panicked");
             }
         }
+    }
+}
+
+/// Lowers the priority of the current thread, and of those that it starts.
+fn give_way() {
+    // Elsewhere a priority is the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        rustix::process::setpriority_process(Some(rustix::thread::gettid()), BACKGROUND_NICE)
+    {
+        tracing::warn!(%error, "background threads keep the priority of all others");
     }
 }

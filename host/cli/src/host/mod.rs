@@ -140,6 +140,7 @@ impl Host {
                 config.compile_cache.clone().unwrap_or_else(|| config.data.join("compiled")),
             ),
             cores: cores.count(),
+            background: cores.count(),
             compiler: compile::compiler(config.compile_time()),
             ..EngineConfig::default()
         })?;
