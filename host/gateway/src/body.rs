@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use pingtalk_capabilities::calls::{Body, BodyError};
 use tokio::time::Sleep;
 
-use crate::{errors::Problem, metrics::InFlight, phase::Phase};
+use crate::{egress::Egress, errors::Problem, metrics::InFlight, phase::Phase};
 
 /// Pieces smaller than this are joined, so that a body of tiny chunks can't cost many times its
 /// size.
@@ -313,6 +313,15 @@ impl Outgoing {
 
     pub(crate) fn stream(body: Body) -> Self {
         Self { content: Content::Stream(body), in_flight: None }
+    }
+
+    /// Has the body keep to a site's pace.
+    pub(crate) fn pace(&mut self, egress: &Arc<Egress>) {
+        self.content = match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Stream(body) => Content::Stream(egress.pace(body)),
+            // The gateway's own answers are short.
+            own => own,
+        };
     }
 
     pub(crate) fn hold(&mut self, in_flight: InFlight) {

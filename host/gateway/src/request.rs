@@ -101,6 +101,9 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
         site.cors().apply(origin, response_headers);
     }
     response_headers.insert(X_REQUEST_ID, id_header);
+    if let Some(egress) = site.and_then(Site::egress) {
+        response.body_mut().pace(egress);
+    }
     response.body_mut().hold(in_flight);
 
     let took = started.elapsed();

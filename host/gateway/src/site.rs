@@ -10,7 +10,7 @@ use std::{
 
 use pingtalk_capabilities::calls::{CallError, HttpHandler};
 
-use crate::{cors::CorsPolicy, metrics::RouteMetrics, path, rate_limit::RateLimit};
+use crate::{cors::CorsPolicy, egress::Egress, metrics::RouteMetrics, path, rate_limit::RateLimit};
 
 /// Which paths a route takes, in any letter case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +147,7 @@ pub struct Site {
     cors: CorsPolicy,
     /// Over all its clients and routes.
     limit: Option<RateLimit>,
+    egress: Option<Arc<Egress>>,
 }
 
 impl Site {
@@ -189,6 +190,17 @@ impl Site {
     pub fn with_limit(mut self, limit: RateLimit) -> Self {
         self.limit = Some(limit);
         self
+    }
+
+    /// Bounds the bytes a second of all its responses' bodies together. Above it they wait.
+    #[must_use]
+    pub fn with_egress(mut self, egress: Arc<Egress>) -> Self {
+        self.egress = Some(egress);
+        self
+    }
+
+    pub(crate) fn egress(&self) -> Option<&Arc<Egress>> {
+        self.egress.as_ref()
     }
 
     /// Takes a request into the common bound, or says how long to wait.

@@ -23,6 +23,9 @@ use crate::{
 /// deadline passed, and a guest that then ends by itself spares the other calls.
 const OVERDUE_TICKS: u64 = 10;
 
+/// How long code of a tenant that strains the host pauses after each of its turns on a core.
+const STRAINED_PAUSE: Duration = Duration::from_millis(10);
+
 /// A pause that a timer can keep.
 pub(crate) const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -217,6 +220,11 @@ pub(crate) fn tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<Up
     }
     if !state.control.spinning.swap(true, Ordering::Relaxed) {
         state.pool.kick(state.control.core);
+    }
+    // One whose tenant strains the host, and that began on a core all the same, is there as little as
+    // it can be until its call ends.
+    if state.pool.limits.quota.strains() && !state.pool.is_background(state.control.core) {
+        return Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(STRAINED_PAUSE))));
     }
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }

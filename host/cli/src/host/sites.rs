@@ -9,12 +9,13 @@ use std::{
 
 use pingtalk_capabilities::{blobs::Blobs, calls::HttpHandler, limits::SharedLimits};
 use pingtalk_gateway::{
-    CorsPolicy, Match, PublicBlobs, RateLimit, RateRule, Route, Site, StaticFile, StaticFiles,
+    CorsPolicy, Egress, Match, PublicBlobs, RateLimit, RateRule, Route, Site, StaticFile,
+    StaticFiles,
 };
 use pingtalk_manifest::{self as manifest, Component, Manifest};
 use pingtalk_runtime::Limits;
 use pingtalk_sockets::SocketServer;
-use pingtalk_tenancy::Tenant;
+use pingtalk_tenancy::{Tenant, control::TenantBudgets};
 
 /// The web client's files: path and content.
 const WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
@@ -31,8 +32,7 @@ pub(crate) struct Parts<'a> {
     /// Kept together with other hosts, where there are any.
     pub(crate) limits: Option<&'a Arc<dyn SharedLimits>>,
     pub(crate) origins: &'a [String],
-    /// Over all clients.
-    pub(crate) requests_per_second: Option<u32>,
+    pub(crate) budgets: TenantBudgets,
 }
 
 impl Parts<'_> {
@@ -87,13 +87,17 @@ impl Parts<'_> {
             .named(self.tenant.id().as_str())
             .with_health()
             .with_cors(CorsPolicy::new(self.origins));
-        match self.requests_per_second {
+        let site = match self.budgets.requests_per_second {
             Some(per_second) => site.with_limit(RateLimit::new(RateRule {
                 per_second,
                 // A second's worth at once.
                 burst: per_second,
                 ..RateRule::default()
             })),
+            None => site,
+        };
+        match self.budgets.response_bytes_per_second {
+            Some(bytes) => site.with_egress(Egress::new(bytes)),
             None => site,
         }
     }

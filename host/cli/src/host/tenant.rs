@@ -12,7 +12,9 @@ use pingtalk_gateway::Site;
 use pingtalk_manifest::Manifest;
 use pingtalk_sockets::SocketServer;
 use pingtalk_tenancy::{
-    OpenError, Release, Tenant, Trial, assemble, control::TenantRecord, deploy::LoadedRelease,
+    OpenError, Release, Tenant, Trial, assemble,
+    control::{TenantBudgets, TenantRecord},
+    deploy::LoadedRelease,
 };
 use tokio::sync::Mutex;
 
@@ -69,7 +71,7 @@ impl OpenTenant {
             blobs: &stores.blobs,
             limits: stores.limits.as_ref(),
             origins: &origins,
-            requests_per_second: budgets.requests_per_second,
+            budgets,
         };
         let (site, direct) = (parts.gateway(), parts.direct_sites());
         let queues = Queues::start(
@@ -138,8 +140,10 @@ impl OpenTenant {
         let loaded = opener.load(record, record.release.as_deref()).await?;
         let id = self.tenant.id().clone();
         let manifest_changed = !Arc::ptr_eq(&loaded.manifest, &state.manifest);
-        let door_changed =
-            opener.budgets(&state.applied).requests_per_second != budgets.requests_per_second;
+        let door = |budgets: &TenantBudgets| {
+            (budgets.requests_per_second, budgets.response_bytes_per_second)
+        };
+        let door_changed = door(&opener.budgets(&state.applied)) != door(&budgets);
         let mut stores = state.stores.clone();
         if manifest_changed {
             stores.documents = opener.backends.documents(&id, &loaded.manifest).await?;
@@ -182,7 +186,7 @@ impl OpenTenant {
                 blobs: &stores.blobs,
                 limits: stores.limits.as_ref(),
                 origins: &origins,
-                requests_per_second: budgets.requests_per_second,
+                budgets,
             };
             self.site.store(Arc::new(parts.gateway()));
             self.direct.store(Arc::new(parts.direct_sites()));

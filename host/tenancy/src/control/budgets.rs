@@ -23,6 +23,8 @@ pub struct TenantBudgets {
     pub outbound_per_second: Option<u32>,
     /// HTTP requests a second, over all clients. Above it: 429.
     pub requests_per_second: Option<u32>,
+    /// Bytes of response bodies a second, over all clients. Above it they wait.
+    pub response_bytes_per_second: Option<u64>,
     /// Events published a second. Above it the commits that publish them wait.
     pub events_per_second: Option<u32>,
     /// Documents in all its collections. Above it commits that add something are refused.
@@ -43,6 +45,7 @@ impl TenantBudgets {
             host_calls_per_second: Some(10_000),
             outbound_per_second: Some(100),
             requests_per_second: Some(1_000),
+            response_bytes_per_second: Some(64 * 1024 * 1024),
             events_per_second: Some(1_000),
             stored_documents: Some(1_000_000),
             stored_bytes: Some(1024 * 1024 * 1024),
@@ -59,6 +62,9 @@ impl TenantBudgets {
             host_calls_per_second: self.host_calls_per_second.or(other.host_calls_per_second),
             outbound_per_second: self.outbound_per_second.or(other.outbound_per_second),
             requests_per_second: self.requests_per_second.or(other.requests_per_second),
+            response_bytes_per_second: self
+                .response_bytes_per_second
+                .or(other.response_bytes_per_second),
             events_per_second: self.events_per_second.or(other.events_per_second),
             stored_documents: self.stored_documents.or(other.stored_documents),
             stored_bytes: self.stored_bytes.or(other.stored_bytes),
@@ -106,6 +112,7 @@ impl TenantBudgets {
                 "host_calls_per_second" => self.host_calls_per_second = small()?,
                 "outbound_per_second" => self.outbound_per_second = small()?,
                 "requests_per_second" => self.requests_per_second = small()?,
+                "response_bytes_per_second" => self.response_bytes_per_second = number,
                 "events_per_second" => self.events_per_second = small()?,
                 "stored_documents" => self.stored_documents = number,
                 "stored_bytes" => self.stored_bytes = number,
@@ -114,7 +121,7 @@ impl TenantBudgets {
                     let problem = format!(
                         "there is no budget `{name}`: there are cpu_ms_per_second, memory_bytes, \
                          host_calls_per_second, outbound_per_second, requests_per_second, \
-                         events_per_second, stored_documents, stored_bytes and socket_connections"
+                         response_bytes_per_second, events_per_second, stored_documents, stored_bytes and socket_connections"
                     );
                     return Err(ControlError::Invalid(problem));
                 }

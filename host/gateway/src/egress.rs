@@ -1,0 +1,153 @@
+//! How fast the bodies of a site's responses go out, over all its clients.
+//!
+//! A body that is ahead waits before its next piece, so that whoever sends a lot waits for itself and
+//! leaves the thread, the kernel and the wire to others meanwhile.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use pingtalk_capabilities::calls::{Body, BodyError};
+use tokio::time::Sleep;
+
+const SECOND: u64 = 1_000_000_000;
+/// How much of a second's bytes may go out at once after a quiet while, as time.
+const BURST_NANOS: u64 = SECOND / 4;
+/// A pause that a timer can keep.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+/// Bodies up to this many bytes go out in one piece; they count all the same.
+const ONE_PIECE: u64 = 64 * 1024;
+
+/// Bytes a second, kept as the moment at which everything sent so far is paid for (the generic cell
+/// rate algorithm).
+pub struct Egress {
+    bytes_per_second: u64,
+    /// Nanoseconds since `start`.
+    paid_at: AtomicU64,
+    start: Instant,
+}
+
+impl Egress {
+    /// At this many bytes a second; 0 counts as 1.
+    #[must_use]
+    pub fn new(bytes_per_second: u64) -> Arc<Self> {
+        let (paid_at, start) = (AtomicU64::new(0), Instant::now());
+        Arc::new(Self { bytes_per_second: bytes_per_second.max(1), paid_at, start })
+    }
+
+    /// Counts some bytes, and says how long to wait before more.
+    fn take(&self, bytes: u64) -> Duration {
+        let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.take_at(now, bytes)
+    }
+
+    fn take_at(&self, now: u64, bytes: u64) -> Duration {
+        let cost = u128::from(bytes) * u128::from(SECOND) / u128::from(self.bytes_per_second);
+        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
+        let least = now.saturating_sub(BURST_NANOS);
+        let pay = |paid: u64| paid.max(least).saturating_add(cost);
+        let before = self.paid_at.fetch_update(Relaxed, Relaxed, |paid| Some(pay(paid)));
+        Duration::from_nanos(before.map_or(0, pay).saturating_sub(now))
+    }
+
+    /// A body that keeps to it.
+    pub(crate) fn pace(self: &Arc<Self>, body: Body) -> Body {
+        match http_body::Body::size_hint(&body).exact() {
+            Some(bytes) if bytes <= ONE_PIECE => {
+                self.take(bytes);
+                body
+            }
+            _ => Body::new(Paced { body, egress: Arc::clone(self), pause: None }),
+        }
+    }
+}
+
+struct Paced {
+    body: Body,
+    egress: Arc<Egress>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl http_body::Body for Paced {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Some(pause) = &mut this.pause {
+            ready!(pause.as_mut().poll(cx));
+            this.pause = None;
+        }
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            let wait = this.egress.take(data.len() as u64);
+            if wait >= LEAST_PAUSE {
+                this.pause = Some(Box::pin(tokio::time::sleep(wait)));
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+
+    /// A body of so many pieces of 100 KB.
+    fn body(pieces: usize) -> Body {
+        let piece = || Ok(Frame::data(Bytes::from(vec![0; 100_000])));
+        let pieces = std::iter::repeat_with(piece).take(pieces);
+        StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync()
+    }
+
+    async fn length(body: Body) -> usize {
+        body.collect().await.unwrap().to_bytes().len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_go_out_at_the_rate_of_all_together() {
+        let egress = Egress::new(1_000_000);
+        let began = Instant::now();
+        let clock = tokio::time::Instant::now();
+        // The account's own clock is the real one: what it says to wait is what is checked.
+        let (one, other) =
+            tokio::join!(length(egress.pace(body(10))), length(egress.pace(body(10))));
+        assert_eq!((one, other), (1_000_000, 1_000_000));
+        // Two megabytes at one a second, a quarter of a second's worth at once; the last pieces are
+        // not waited for.
+        assert!(clock.elapsed() >= Duration::from_millis(1_400), "{:?}", clock.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn small_bodies_count_and_are_left_alone() {
+        let egress = Egress::new(1_000);
+        assert_eq!(egress.take_at(SECOND, 250), Duration::ZERO);
+        assert_eq!(egress.take_at(SECOND, 100), Duration::from_millis(100));
+        assert_eq!(egress.take_at(10 * SECOND, 250), Duration::ZERO, "after a quiet while");
+    }
+}
