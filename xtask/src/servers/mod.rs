@@ -50,7 +50,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// Installs what is missing and starts what the environment does not name.
     pub(crate) fn start() -> Result<Self> {
-        let data = target().join("test-servers").join(std::process::id().to_string());
+        let data = scratch().join(std::process::id().to_string());
         std::fs::create_dir_all(&data)
             .with_context(|| format!("{} can't be made", data.display()))?;
         let named = |variable: &str| std::env::var(variable).ok().filter(|url| !url.is_empty());
@@ -99,6 +99,27 @@ impl Drop for Servers {
         // What can't be removed lies in the target directory, where it may.
         let _ = std::fs::remove_dir_all(&self.data);
     }
+}
+
+/// Memory that a run's servers need at most for what they store, in bytes, with room to spare.
+const NEEDED: u64 = 4 * 1024 * 1024 * 1024;
+
+/// The folder that holds each run's data: in memory where there is enough, because the servers sync
+/// every write and their tests end with the process, not with the power.
+fn scratch() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let free = rustix::fs::statvfs(&memory).map_or(0, |it| it.f_bavail.saturating_mul(it.f_frsize));
+    if free < NEEDED {
+        return target().join("test-servers");
+    }
+    let folder = memory.join("pingtalk-test-servers");
+    // What runs left that were killed.
+    for run in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        if !PathBuf::from("/proc").join(run.file_name()).exists() {
+            let _ = std::fs::remove_dir_all(run.path());
+        }
+    }
+    folder
 }
 
 /// Hides the operator's own servers from a program.
