@@ -56,7 +56,11 @@ fn thread_time() -> Duration {
 
 impl<'a> Meter<'a> {
     pub(crate) fn new(pool: &'a Pool, control: &'a Control) -> Self {
-        Self { pool, control, unpaid: 0, pause: None }
+        let mut meter = Self { pool, control, unpaid: 0, pause: None };
+        // What others of the tenant owe is paid before another instance starts: else each new one
+        // had its first turn for nothing.
+        meter.charge(0);
+        meter
     }
 
     /// Runs one turn, which is paid for later.
@@ -84,7 +88,12 @@ impl<'a> Meter<'a> {
         if self.unpaid < PAYMENT_NANOS {
             return;
         }
-        let wait = self.pool.limits.quota.cpu.take(std::mem::take(&mut self.unpaid));
+        let unpaid = std::mem::take(&mut self.unpaid);
+        self.charge(unpaid);
+    }
+
+    fn charge(&mut self, nanos: u64) {
+        let wait = self.pool.limits.quota.cpu.take(nanos);
         if wait >= LEAST_PAUSE {
             let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
             count(&self.pool.counters(self.control.core).throttled, nanos);

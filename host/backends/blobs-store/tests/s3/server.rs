@@ -4,7 +4,11 @@
 //! It adds what the storage lacks: keys as long as S3's (a file's name is shorter), and the error
 //! for a bucket that isn't there. And it can stop where a test has to look.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use hyper_util::{
@@ -53,6 +57,7 @@ impl S3Server {
             root: folder.path().to_owned(),
             gate: Arc::clone(&gate),
             started,
+            keys: Mutex::default(),
         });
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,11 +120,21 @@ struct Storage {
     root: PathBuf,
     gate: Arc<Semaphore>,
     started: mpsc::UnboundedSender<()>,
+    /// The keys of the names under which objects are stored.
+    keys: Mutex<HashMap<String, String>>,
 }
 
 impl Storage {
     fn check(&self, bucket: &str) -> S3Result<()> {
         if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+    }
+
+    /// The name under which the object of a key is stored.
+    fn name(&self, key: &str) -> String {
+        let digest = Sha256::digest(key.as_bytes());
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.keys.lock().unwrap().insert(name.clone(), key.to_owned());
+        name
     }
 }
 
@@ -134,11 +149,30 @@ macro_rules! stored {
                     mut request: S3Request<$input>,
                 ) -> S3Result<S3Response<$output>> {
                     self.check(&request.input.bucket)?;
-                    let key = Sha256::digest(request.input.key.as_bytes());
-                    request.input.key = key.iter().map(|byte| format!("{byte:02x}")).collect();
+                    request.input.key = self.name(&request.input.key);
                     self.files.$operation(request).await
                 }
             )*
+
+            async fn list_objects_v2(
+                &self,
+                mut request: S3Request<ListObjectsV2Input>,
+            ) -> S3Result<S3Response<ListObjectsV2Output>> {
+                self.check(&request.input.bucket)?;
+                let prefix = request.input.prefix.take().unwrap_or_default();
+                let mut answer = self.files.list_objects_v2(request).await?;
+                let keys = self.keys.lock().unwrap();
+                answer.output.contents.iter_mut().flatten().for_each(|object| {
+                    object.key = object.key.as_ref().and_then(|name| keys.get(name)).cloned();
+                });
+                if let Some(objects) = &mut answer.output.contents {
+                    objects.retain(|object| {
+                        object.key.as_ref().is_some_and(|key| key.starts_with(&prefix))
+                    });
+                }
+                answer.output.prefix = Some(prefix);
+                Ok(answer)
+            }
 
             async fn upload_part(
                 &self,
