@@ -38,19 +38,22 @@ const COMPILE_SECONDS = 10;
 /** Beyond its requests a second it is refused at the door, whatever it does. */
 const TOO_MANY = 429;
 
-/** What it does, the answers it may get, and the figure in which it shows. */
+/**
+ * What it does, the answers it may get, and the figure in which it shows. Whatever it does, it may have to
+ * wait for CPU time that it owes, and miss its deadline (504).
+ */
 const DEEDS = [
   ["computes for ever", "/loop", [500, 503, 504], "throttled_seconds"],
   ["computes and gives way", "/yield-loop", [500, 503, 504], "throttled_seconds"],
-  ["allocates for ever", "/allocate", [500, 503], "failed"],
+  ["allocates for ever", "/allocate", [500, 503, 504], "failed"],
   ["calls itself for ever", "/recurse?1000000000", [500, 503, 504], "failed"],
   ["opens handles for ever", "/flood", [500, 503, 504], "failed"],
   ["calls the host for ever", "/cache-flood?100000000", [503, 504], "host_calls"],
   ["logs for ever", "/log?100000", [200, 503, 504], "calls"],
-  ["sends large responses", "/big?20000000", [200, 503, 504], "calls"],
+  ["sends large responses", "/big?20000000", [200, 503, 504, "aborted"], "calls"],
   ["never answers", "/never", [503, 504], "deadline_exceeded"],
   ["stops in the middle of an answer", "/stall", [503, 504, "aborted"], "calls"],
-  ["traps", "/trap", [500, 503], "failed"],
+  ["traps", "/trap", [500, 503, 504], "failed"],
 ];
 
 const MANIFEST = `
