@@ -36,6 +36,7 @@ pub mod events;
 pub mod fake;
 mod fields;
 mod host;
+pub mod internal;
 pub mod log;
 pub mod multipart;
 pub mod outbound;

@@ -18,6 +18,7 @@ pub struct Head {
     method: Method,
     path: String,
     query: QueryString,
+    raw_query: String,
     headers: HeaderMap,
 }
 
@@ -27,7 +28,13 @@ impl Head {
     pub fn new(method: Method, target: &str, headers: HeaderMap) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = if path.is_empty() { "/" } else { path };
-        Self { method, path: path.to_owned(), query: QueryString::parse(query), headers }
+        Self {
+            method,
+            path: path.to_owned(),
+            query: QueryString::parse(query),
+            raw_query: query.to_owned(),
+            headers,
+        }
     }
 
     /// The method.
@@ -40,6 +47,12 @@ impl Head {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The query as sent, without the question mark.
+    #[must_use]
+    pub fn raw_query(&self) -> &str {
+        &self.raw_query
     }
 
     /// The query's parameters.

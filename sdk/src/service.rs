@@ -25,6 +25,7 @@
 #[macro_export]
 macro_rules! service {
     ($(http: $routes:path)? $(, events: $on_event:path)? $(, sockets: $sockets:path)? $(,)?) => {
+        $crate::__service_internal!(events: $($on_event)?, sockets: $($sockets)?);
         $($crate::__service_http!($routes);)?
         $($crate::__service_events!($on_event);)?
         $($crate::__service_sockets!($sockets);)?
@@ -33,6 +34,61 @@ macro_rules! service {
 
 #[cfg(target_family = "wasm")]
 mod exports {
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __service_internal {
+        (events: $($on_event:path)?, sockets: $($sockets:path)?) => {
+            #[doc(hidden)]
+            enum __Internal {}
+
+            impl $crate::wasm::Internal for __Internal {
+                $(
+                    async fn event(
+                        event: $crate::wasm::Event,
+                    ) -> ::core::option::Option<$crate::wasm::Disposition> {
+                        ::core::option::Option::Some(
+                            $crate::wasm::handle_event(event, $on_event).await,
+                        )
+                    }
+                )?
+                $(
+                    async fn connect(
+                        handshake: $crate::wasm::socket::Handshake,
+                    ) -> ::core::option::Option<
+                        ::core::result::Result<
+                            $crate::wasm::socket::Session,
+                            $crate::wasm::socket::Refusal,
+                        >,
+                    > {
+                        ::core::option::Option::Some(
+                            $crate::wasm::connect::<$sockets>(handshake).await,
+                        )
+                    }
+
+                    async fn receive(
+                        socket: $crate::wasm::socket::Socket,
+                        message: $crate::wasm::socket::Message,
+                        wants_ack: bool,
+                    ) -> ::core::option::Option<
+                        ::core::option::Option<$crate::wasm::socket::Ack>,
+                    > {
+                        ::core::option::Option::Some(
+                            $crate::wasm::receive::<$sockets>(socket, message, wants_ack).await,
+                        )
+                    }
+
+                    async fn disconnect(
+                        socket: $crate::wasm::socket::Socket,
+                        reason: $crate::wasm::socket::DisconnectReason,
+                    ) -> ::core::option::Option<()> {
+                        $crate::wasm::disconnect::<$sockets>(socket, reason).await;
+                        ::core::option::Option::Some(())
+                    }
+                )?
+            }
+        };
+    }
+
     #[doc(hidden)]
     #[macro_export]
     macro_rules! __service_http {
@@ -51,7 +107,7 @@ mod exports {
                     ) -> ::core::result::Result<$crate::wasm::Response, $crate::wasm::ErrorCode>
                     {
                         let router = ROUTER.with(::core::clone::Clone::clone);
-                        $crate::wasm::handle_request(request, &router).await
+                        $crate::wasm::handle_request::<__Internal>(request, &router).await
                     }
                 }
 
@@ -126,6 +182,12 @@ mod exports {
 
 #[cfg(not(target_family = "wasm"))]
 mod checks {
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __service_internal {
+        (events: $($on_event:path)?, sockets: $($sockets:path)?) => {};
+    }
+
     #[doc(hidden)]
     #[macro_export]
     macro_rules! __service_http {

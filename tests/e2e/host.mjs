@@ -23,6 +23,8 @@ const START_BOUND = 180_000;
 const STOP_BOUND = 30_000;
 const COMMAND_BOUND = 60_000;
 
+/** The host under test is Spin: without WebSockets, and exact about letter case in paths. */
+export const ON_SPIN = process.env.ON_SPIN === "1";
 export const BINARY = process.env.PINGTALK_BIN ? resolve(process.env.PINGTALK_BIN) : null;
 /** What the tests sign tokens with to see them refused for one fault only. */
 export const SECRET = process.env.JWT_SECRET ?? "a secret of the end-to-end tests, 32 bytes at least";

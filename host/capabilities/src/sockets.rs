@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use pingtalk_packets::{Ack, Message, Refusal};
 
 /// Largest attachment a component may keep with a socket, in bytes.
 pub const MAX_ATTACHMENT_BYTES: usize = 4 * 1024;
@@ -41,15 +42,6 @@ pub struct Session {
     pub rooms: Vec<String>,
 }
 
-/// Becomes `connect_error`.
-#[derive(Debug, Clone, Default)]
-pub struct Refusal {
-    /// The message.
-    pub message: String,
-    /// Further JSON.
-    pub data: Option<String>,
-}
-
 /// A connected socket. Cheap to clone: one is handed over with each event.
 #[derive(Debug, Clone)]
 pub struct Socket {
@@ -61,26 +53,6 @@ pub struct Socket {
     pub user: Arc<str>,
     /// The component's attachment.
     pub attachment: Bytes,
-}
-
-/// An event with its arguments.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Message {
-    /// Event name.
-    pub name: String,
-    /// The arguments after the name, a JSON array.
-    pub arguments: String,
-    /// Binary attachments.
-    pub attachments: Vec<Bytes>,
-}
-
-/// An acknowledgement's arguments.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ack {
-    /// A JSON array.
-    pub arguments: String,
-    /// Binary attachments.
-    pub attachments: Vec<Bytes>,
 }
 
 /// Why a socket is gone.

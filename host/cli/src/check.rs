@@ -1,5 +1,5 @@
 //! `pingtalk check`: is the manifest valid, what is each component granted, and do the built files
-//! ask for more than that?
+//! ask for more than that? And what meets their imports, here and under Spin?
 
 use std::collections::BTreeSet;
 
@@ -48,8 +48,30 @@ async fn check_files(application: &Application) -> Result<usize> {
             println!("{name}: {problem}");
         }
         problems += found.len();
+        print!("{}", meeting(declared, &component));
     }
     Ok(problems)
+}
+
+/// What meets each of a component's imports on this host, and what under `spin up`. WASI's own both
+/// hosts have.
+fn meeting(declared: &Declared, component: &Component) -> String {
+    let mut text = String::new();
+    for import in component.imports().iter().filter(|import| import.starts_with("pingtalk:")) {
+        let kind = import.strip_prefix("pingtalk:").unwrap_or(import);
+        let kind = kind.split(['/', '@']).next().unwrap_or(kind);
+        // Types alone have nothing to call.
+        if import.contains("/types@") {
+            continue;
+        }
+        let spin = declared.dependencies.iter().find(|dependency| dependency.import == *import);
+        let spin = spin.map_or(
+            "nothing, so it does not start there: add it to `dependencies`",
+            |dependency| dependency.met_by.as_str(),
+        );
+        text.push_str(&format!("  {import}\n    here  this host's {kind}\n    Spin  {spin}\n"));
+    }
+    text
 }
 
 /// What a component asks for beyond its grants, and what it lacks.

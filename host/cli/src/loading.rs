@@ -35,6 +35,7 @@ impl Application {
                 eprintln!("{finding}");
             }
         }
+        let manifest = manifest.for_this_host();
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Ok(Self { manifest, text, folder })
     }

@@ -19,7 +19,9 @@ use pingtalk_capabilities::{
     calls::{Body, CallContext, CallError, HttpHandler},
 };
 
-use crate::files::{full, is_fresh};
+use pingtalk_front::files::is_fresh;
+
+use crate::files::full;
 
 /// Pictures that browsers show without running anything. Not SVG, which holds scripts.
 const SHOWN: [&str; 5] = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"];

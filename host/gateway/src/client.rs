@@ -56,15 +56,6 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// What one bucket of a rate limit stands for: an IPv4 address, or the /64 network that one IPv6
-/// customer has to itself.
-pub(crate) fn bucket(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(address) => address.to_bits() & !u128::from(u64::MAX),
-    }
-}
-
 /// The client as seen through trusted proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {
@@ -124,7 +115,9 @@ mod tests {
 
     use http::{HeaderMap, HeaderValue};
 
-    use super::{Cidr, Client, X_FORWARDED_FOR, bucket};
+    use pingtalk_front::client::bucket;
+
+    use super::{Cidr, Client, X_FORWARDED_FOR};
 
     fn client(peer: &str, lines: &[&'static str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();

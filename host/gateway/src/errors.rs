@@ -9,7 +9,9 @@ use http::{
 };
 use pingtalk_capabilities::calls::{BodyError, CallError};
 
-use crate::{body::Outgoing, headers, request_id::RequestId};
+use pingtalk_front::headers;
+
+use crate::{body::Outgoing, request_id::RequestId};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 

@@ -5,19 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-        REFERRER_POLICY,
+        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
     },
 };
 use http_body_util::{BodyExt as _, Full};
 use pingtalk_capabilities::calls::{Body, CallContext, CallError, HttpHandler};
-
-/// What pages may do, unless told otherwise: nothing from elsewhere but pictures, and sockets.
-const POLICY: &str = "default-src 'self'; img-src 'self' data: blob: https: http:; \
-                      connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
-                      form-action 'self'; frame-ancestors 'none'";
+use pingtalk_front::files::{POLICY, is_fresh};
 
 /// One file.
 #[derive(Debug, Clone)]
@@ -110,18 +105,6 @@ impl HttpHandler for StaticFiles {
         }
         Ok(response)
     }
-}
-
-/// True when the client has this content already (RFC 9110, section 13.1.2; tags are compared
-/// weakly).
-pub(crate) fn is_fresh(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    let wanted = etag.as_bytes();
-    request
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == wanted)
 }
 
 pub(crate) fn full(content: Bytes) -> Body {

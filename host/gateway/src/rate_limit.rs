@@ -17,7 +17,9 @@ use std::{
 
 use pingtalk_capabilities::limits::{LimitRule, SharedLimits};
 
-use crate::{client::bucket, shared_limit::SharedLimit};
+use pingtalk_front::client::bucket;
+
+use crate::shared_limit::SharedLimit;
 
 const SHARDS: usize = 16;
 

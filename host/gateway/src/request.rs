@@ -19,6 +19,7 @@ use pingtalk_capabilities::{
     calls::{Body, CallContext, CallError},
     trace::{Span, Trace},
 };
+use pingtalk_front::{headers, path};
 use tokio::time::{timeout, timeout_at};
 
 use crate::{
@@ -26,9 +27,8 @@ use crate::{
     client::Client,
     connection::Link,
     errors::{self, Problem},
-    head, headers,
+    head,
     metrics::{InFlight, Metrics},
-    path,
     request_id::{RequestId, X_REQUEST_ID},
     shared_limit::Verdict,
     site::{Found, Route, RouteKind, Site},
@@ -249,7 +249,7 @@ impl Call<'_> {
         if route.kind != RouteKind::Files
             && let Some(response) = site.cors().preflight(&parts.method, known_origin)
         {
-            return Ok(Decision::Answer(response));
+            return Ok(Decision::Answer(response.map(|()| Outgoing::empty())));
         }
         if let Some(limit) = &route.rate_limit
             && let Err(wait) = limit.take(self.client.address)

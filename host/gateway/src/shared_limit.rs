@@ -18,7 +18,7 @@ use std::{
 use pingtalk_capabilities::limits::{LimitRule, SharedLimits};
 use tokio::time::timeout;
 
-use crate::client::bucket;
+use pingtalk_front::client::bucket;
 
 /// Longest wait for an answer: many round trips within a data centre, so that a burst on a busy
 /// machine is not taken for an outage, and less than anybody notices.

@@ -10,7 +10,9 @@ use std::{
 
 use pingtalk_capabilities::calls::{CallError, HttpHandler};
 
-use crate::{cors::CorsPolicy, egress::Egress, metrics::RouteMetrics, path, rate_limit::RateLimit};
+use pingtalk_front::{cors::CorsPolicy, path};
+
+use crate::{egress::Egress, metrics::RouteMetrics, rate_limit::RateLimit};
 
 /// Which paths a route takes, in any letter case.
 #[derive(Debug, Clone, PartialEq, Eq)]

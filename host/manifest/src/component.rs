@@ -36,7 +36,7 @@ pub struct Component {
     pub allowed_outbound_hosts: Vec<OutboundHost>,
     /// The imports that Spin meets with another component. This host meets a `pingtalk:*` import
     /// with its own capability instead, and ignores these.
-    pub dependencies: Vec<String>,
+    pub dependencies: Vec<Dependency>,
     /// What this host reads.
     pub host: ComponentSettings,
 }
@@ -63,6 +63,17 @@ pub struct ComponentSettings {
     pub http: HttpSettings,
     /// Bounds.
     pub budgets: Budgets,
+    /// It does under Spin what this host does itself: left out here.
+    pub spin_only: bool,
+}
+
+/// An import that Spin meets with another component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The import, such as `pingtalk:cache/store@0.1.0`.
+    pub import: String,
+    /// What meets it, for people.
+    pub met_by: String,
 }
 
 /// `http = { max_body, max_json, rate_limit }`.
@@ -132,7 +143,7 @@ fn read_component(table: &Table<'_>) -> Component {
     let dependencies = table
         .get("dependencies")
         .and_then(|node| node.table())
-        .map(|table| table.entries().map(|(name, _)| name.to_owned()).collect())
+        .map(|table| table.entries().map(|(name, node)| read_dependency(name, &node)).collect())
         .unwrap_or_default();
     let host = table
         .get("tool")
@@ -151,6 +162,21 @@ fn read_component(table: &Table<'_>) -> Component {
         dependencies,
         host,
     }
+}
+
+/// `"pingtalk:cache/store@0.1.0" = { component = "cache" }` or `{ path = "FILE" }`; whatever else Spin
+/// takes there is named by its package.
+fn read_dependency(import: &str, node: &Node<'_>) -> Dependency {
+    let named = |key: &str| {
+        let table = if node.is_table() { node.table()? } else { return None };
+        table.get(key)?.text().map(str::to_owned)
+    };
+    let met_by = named("component")
+        .map(|name| format!("component {name}"))
+        .or_else(|| named("path"))
+        .or_else(|| named("package"))
+        .unwrap_or_else(|| "a package".to_owned());
+    Dependency { import: import.to_owned(), met_by }
 }
 
 fn read_build(node: &Node<'_>) -> Option<Build> {
@@ -180,6 +206,7 @@ fn read_settings(node: &Node<'_>) -> ComponentSettings {
             "sockets",
             "http",
             "budgets",
+            "spin_only",
         ],
         Severity::Error,
     );
@@ -193,6 +220,7 @@ fn read_settings(node: &Node<'_>) -> ComponentSettings {
         sockets: read(&table, "sockets", read_sockets),
         http: read(&table, "http", read_http),
         budgets: read(&table, "budgets", read_budgets),
+        spin_only: read(&table, "spin_only", |node| node.boolean()),
     }
 }
 

@@ -36,7 +36,7 @@ mod variables;
 pub use application::{Application, HostSettings, RateLimit};
 pub use budgets::Budgets;
 pub use collections::{Collection, Index};
-pub use component::{Build, Component, ComponentSettings, HttpSettings};
+pub use component::{Build, Component, ComponentSettings, Dependency, HttpSettings};
 pub use finding::{Finding, Findings, Location, Severity};
 pub use grants::{Access, DocumentGrant, Queue};
 pub use manifest::Manifest;

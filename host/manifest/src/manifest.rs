@@ -71,6 +71,19 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The part that this host serves: without what stands in only for Spin, and without the way to
+    /// it.
+    #[must_use]
+    pub fn for_this_host(mut self) -> Self {
+        self.components.retain(|_, component| !component.host.spin_only);
+        let components = &self.components;
+        self.triggers.retain(|trigger| components.contains_key(&trigger.component));
+        for component in self.components.values_mut() {
+            component.allowed_outbound_hosts.retain(|host| !host.is_spins_own());
+        }
+        self
+    }
+
     /// Everything worth telling about the manifest, in the file's order.
     #[must_use]
     pub fn check(&self) -> Vec<Finding> {

@@ -54,6 +54,16 @@ impl fmt::Display for OutboundHost {
 }
 
 impl OutboundHost {
+    /// True for the names by which Spin lets components of an application call each other.
+    pub(crate) fn is_spins_own(&self) -> bool {
+        match &self.host {
+            HostPattern::Any => false,
+            HostPattern::Below(name) | HostPattern::Exact(name) => {
+                name == "spin.internal" || name.ends_with(".spin.internal")
+            }
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").ok_or("has no scheme")?;
         let default_port = match scheme {

@@ -56,7 +56,10 @@ pub(crate) fn read_triggers(table: &Table<'_>) -> Vec<HttpTrigger> {
 
 fn read_trigger(node: &Node<'_>) -> Option<HttpTrigger> {
     let table = node.table()?;
-    table.only(&["id", "route", "component", "components", "executor"], Severity::Warning);
+    table.only(
+        &["id", "route", "component", "components", "executor", "dependencies"],
+        Severity::Warning,
+    );
     let route = table
         .require("route", "write a path, such as route = \"/auth/...\"")
         .and_then(|node| read_route(&node));

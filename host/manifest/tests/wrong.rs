@@ -275,7 +275,9 @@ fn spins_own_keys_pass_and_unknown_ones_are_a_warning() {
         ["spin.toml:33:1: warning: component.books.sorce: unknown key; did you mean `source`?"]
     );
     let books = manifest.components.get("books").unwrap();
-    assert_eq!(books.dependencies, ["pingtalk:cache/store@0.1.0"]);
+    let [dependency] = books.dependencies.as_slice() else { panic!("{:?}", books.dependencies) };
+    assert_eq!(dependency.import, "pingtalk:cache/store@0.1.0");
+    assert_eq!(dependency.met_by, "a.wasm");
     assert_eq!(books.build.as_ref().unwrap().commands, ["a", "b"]);
 }
 

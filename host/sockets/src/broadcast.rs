@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use pingtalk_capabilities::sockets::Message;
+use pingtalk_packets::Malformed;
 
 use crate::{
-    packet::{self, Malformed},
     spellings::{Spelling, Spellings},
     transport::Outgoing,
 };
@@ -25,7 +25,8 @@ impl Broadcast {
     pub(crate) fn new(mut message: Message, spellings: &Spellings) -> Result<Self, Malformed> {
         let attachments: Arc<[Bytes]> = Arc::from(std::mem::take(&mut message.attachments));
         let usual = Spelling(0);
-        let frame = packet::event(spellings.text(usual), &message, &attachments)?;
+        let frame = pingtalk_packets::event(spellings.text(usual), &message, &attachments)?;
+        let frame = Outgoing::from(frame);
         let bytes = frame.bytes();
         let frames: Box<[OnceLock<Outgoing>]> =
             (0..spellings.len()).map(|_| OnceLock::new()).collect();
@@ -43,7 +44,7 @@ impl Broadcast {
         }
         let text = spellings.text(spelling);
         // It was encoded before, for another spelling.
-        let frame = packet::event(text, &self.message, &self.attachments).ok()?;
+        let frame = pingtalk_packets::event(text, &self.message, &self.attachments).ok()?.into();
         Some(slot.get_or_init(|| frame).clone())
     }
 

@@ -9,12 +9,12 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use pingtalk_capabilities::sockets::{DisconnectReason, Message};
+use pingtalk_packets::{Bounds, Decoder, Incoming, Malformed};
 use tokio::task::AbortHandle;
 
 use crate::{
     backlog::Backlog,
     core::Core,
-    packet::{self, Decoder, DecoderBounds, Incoming, Malformed},
     peer::{Item, Peer},
     replies,
     spellings::Spelling,
@@ -41,7 +41,7 @@ struct State {
 
 impl Connection {
     pub(crate) fn open(core: &Arc<Core>, link: Arc<Link>) -> Arc<Self> {
-        let bounds = DecoderBounds {
+        let bounds = Bounds {
             attachments: core.config.max_attachments,
             attachment_bytes: core.config.inbound_bytes,
         };
@@ -113,7 +113,8 @@ impl Connection {
 
     fn connect(&self, namespace: &str, auth: Option<String>) -> Result<(), Malformed> {
         let Some(spelling) = self.core.spellings.find(namespace) else {
-            let refusal = packet::connect_error(namespace, &replies::invalid_namespace());
+            let refusal =
+                pingtalk_packets::connect_error(namespace, &replies::invalid_namespace()).into();
             if self.link.send(refusal) == Err(SendError::Full) {
                 self.give_up(DisconnectReason::Overflow);
             }

@@ -16,7 +16,6 @@ use pingtalk_capabilities::{
 use tokio::time::timeout_at;
 
 use crate::{
-    packet,
     peer::{Item, Peer},
     replies,
 };
@@ -67,7 +66,7 @@ async fn connect(peer: &Arc<Peer>, auth: Option<String>) {
         Ok(Err(refusal)) => refusal,
         Err(_) => replies::connect_failed(),
     };
-    peer.refuse(packet::connect_error(peer.namespace(), &refusal));
+    peer.refuse(pingtalk_packets::connect_error(peer.namespace(), &refusal).into());
 }
 
 /// Makes a socket of what the component decided. It is told that the socket is gone if this
@@ -124,8 +123,8 @@ async fn receive(peer: &Arc<Peer>, message: Message, ack: Option<u64>) {
 }
 
 fn acknowledge(peer: &Peer, id: u64, answer: Ack) -> Option<crate::transport::Outgoing> {
-    match packet::ack(peer.namespace(), id, answer) {
-        Ok(frame) => Some(frame),
+    match pingtalk_packets::ack(peer.namespace(), id, answer) {
+        Ok(frame) => Some(frame.into()),
         Err(error) => {
             tracing::warn!(reason = error.0, "a component's ack is no JSON array");
             replies::event_failed(peer.namespace())

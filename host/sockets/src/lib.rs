@@ -24,7 +24,6 @@ mod connection;
 mod core;
 mod inbox;
 mod notice;
-mod packet;
 mod peer;
 mod registry;
 mod replies;

@@ -16,7 +16,7 @@ use crate::{
     broadcast::Broadcast,
     connection::Connection,
     core::Core,
-    inbox, packet,
+    inbox,
     room::{Held, Room},
     spellings::Spelling,
     transport::{Link, Outgoing, SendError},
@@ -159,7 +159,7 @@ impl Peer {
     pub(crate) fn welcome(&self) {
         let mut early = self.early.lock();
         let frames = early.take().unwrap_or_default().frames;
-        let welcome = packet::connect(self.namespace(), &self.id);
+        let welcome = pingtalk_packets::connect(self.namespace(), &self.id).into();
         let taken = std::iter::once(welcome)
             .chain(frames)
             .all(|frame| self.link.send(frame) != Err(SendError::Full));
@@ -187,7 +187,7 @@ impl Peer {
     /// Sends the client away; it won't come back by itself.
     pub(crate) fn disconnect(self: &Arc<Self>) {
         if self.socket.get().is_some() {
-            self.send_or_end(packet::disconnect(self.namespace()));
+            self.send_or_end(pingtalk_packets::disconnect(self.namespace()).into());
         }
         self.detach(DisconnectReason::Server);
         if let Some(connection) = self.connection.upgrade() {

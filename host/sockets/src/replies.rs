@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pingtalk_capabilities::sockets::{Message, Refusal};
 
-use crate::{packet, transport::Outgoing};
+use crate::transport::Outgoing;
 
 /// The component failed, or its release is being replaced.
 const INTERNAL: &str = "Internal error, please try again";
@@ -35,5 +35,5 @@ pub(crate) fn event_failed(namespace: &str) -> Option<Outgoing> {
         arguments: format!("[\"{INTERNAL}\"]"),
         attachments: Vec::new(),
     };
-    packet::event(namespace, &message, &Arc::from([])).ok()
+    pingtalk_packets::event(namespace, &message, &Arc::from([])).ok().map(Into::into)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pingtalk_capabilities::sockets::{MAX_ROOM_BYTES, Message, SocketError, Sockets, Target};
 
-use crate::{broadcast::Broadcast, core::Core, notice::Deed, packet, server::SocketServer};
+use crate::{broadcast::Broadcast, core::Core, notice::Deed, server::SocketServer};
 
 /// Longest event name, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
@@ -59,7 +59,7 @@ impl Sockets for SocketServer {
 /// Checks and encodes an event.
 fn event(core: &Core, message: Message) -> Result<Broadcast, SocketError> {
     let invalid = |reason: &str| SocketError::Invalid(reason.to_owned());
-    if message.name.len() > MAX_NAME_BYTES || packet::is_reserved(&message.name) {
+    if message.name.len() > MAX_NAME_BYTES || pingtalk_packets::is_reserved(&message.name) {
         return Err(invalid("the event's name is reserved or too long"));
     }
     if message.attachments.len() > core.config.max_attachments {

@@ -75,7 +75,7 @@ pub(super) fn socket_error(error: wit_server::Error) -> SocketError {
 }
 
 /// Headers as `http` knows them; one call into the host. Those that it would refuse are left out.
-pub(super) fn header_map(fields: &wit_http::Fields) -> HeaderMap {
+pub fn header_map(fields: &wit_http::Fields) -> HeaderMap {
     let pairs = fields.copy_all().into_iter();
     pairs
         .filter_map(|(name, value)| {
@@ -86,7 +86,9 @@ pub(super) fn header_map(fields: &wit_http::Fields) -> HeaderMap {
 }
 
 /// Headers for the host; one call.
-pub(super) fn fields(headers: &HeaderMap) -> Result<wit_http::Fields, wit_http::HeaderError> {
+/// # Errors
+/// A header that the host refuses.
+pub fn fields(headers: &HeaderMap) -> Result<wit_http::Fields, wit_http::HeaderError> {
     let pairs: Vec<_> = headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))

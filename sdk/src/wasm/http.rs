@@ -9,18 +9,27 @@ use super::{
         wit_future, wit_stream,
     },
     blobs, conv,
+    internal::{self, Internal},
 };
 use crate::{Body, BodyError, Context, Head, Response, ResponseBody, Router, log};
 
-/// Answers a request.
+/// Answers a request: by `I` when it is a call of the application's own, else by the router.
 ///
 /// # Errors
 /// Only when a response can't be built from what the service answered.
-pub async fn handle(request: wit::Request, router: &Router) -> Result<wit::Response, ErrorCode> {
+pub async fn handle<I: Internal>(
+    request: wit::Request,
+    router: &Router,
+) -> Result<wit::Response, ErrorCode> {
     let method = method(request.get_method());
     let target = request.get_path_with_query().unwrap_or_default();
     let headers = conv::header_map(&request.get_headers());
     let body = if has_body(&headers) { body(request) } else { Body::empty() };
+    let mut body = Some(body);
+    if let Some(response) = internal::answer::<I>(&method, &target, &headers, &mut body).await {
+        return respond(response);
+    }
+    let body = body.unwrap_or_else(Body::empty);
     let cx = Context::new(super::platform(), Head::new(method, &target, headers), body);
     respond(router.handle(cx).await)
 }
@@ -69,7 +78,11 @@ pub(super) fn cut_short(error: ErrorCode) -> BodyError {
     }
 }
 
-fn respond(response: Response) -> Result<wit::Response, ErrorCode> {
+/// The host's response made of ours.
+///
+/// # Errors
+/// A header that the host refuses.
+pub fn respond(response: Response) -> Result<wit::Response, ErrorCode> {
     let Response { status, mut headers, body } = response;
     if let ResponseBody::Bytes(bytes) = &body
         && status != StatusCode::NO_CONTENT

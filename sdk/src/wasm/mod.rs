@@ -7,20 +7,26 @@
 pub mod bindings;
 mod blobs;
 mod clock;
-mod conv;
+pub mod conv;
 mod documents;
 mod events;
 mod host;
 mod http;
+pub mod internal;
 mod outbound;
 mod random;
 mod sockets;
 
-pub use bindings::capabilities::wasi::http::types::{ErrorCode, Request, Response};
+pub use bindings::capabilities::pingtalk::sockets::types as socket;
+pub use bindings::{
+    capabilities::wasi::http::types::{ErrorCode, Request, Response},
+    events::exports::pingtalk::events::handler::{Disposition, Event},
+};
 pub(crate) use host::WasmHost;
 pub use {
     events::handle as handle_event,
-    http::handle as handle_request,
+    http::{handle as handle_request, respond},
+    internal::Internal,
     sockets::{connect, disconnect, receive},
 };
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
+import { ON_SPIN } from "../host.mjs";
 import { groupChat } from "../people.mjs";
 import { TRANSPORTS } from "../sockets.mjs";
 
@@ -17,6 +18,9 @@ export function delivery(stage, { burst }) {
     });
 
     for (const [name, transports] of Object.entries(TRANSPORTS)) {
+      if (ON_SPIN && name === "websocket") {
+        continue;
+      }
       describe(`over ${name}`, () => {
         it("delivers to everyone who joined, the sender included, once each", async () => {
           const group = (await groupChat(ada, [ben, cleo]))._id;
@@ -90,12 +94,20 @@ export function delivery(stage, { burst }) {
       });
     }
 
-    it("moves up from polling to WebSocket", async () => {
+    it("moves up from polling to WebSocket", { skip: ON_SPIN }, async () => {
       const a = await sockets.connect(ada);
       await a.until(() => a.socket.io.engine.transport.name === "websocket", "the upgrade");
       await a.join(direct);
       await a.send(direct, "after the upgrade");
       await a.until(() => a.texts().includes("after the upgrade"), "the message");
+    });
+
+    it("stays with polling where there is nothing else", { skip: !ON_SPIN }, async () => {
+      const a = await sockets.connect(ada);
+      await a.join(direct);
+      await a.send(direct, "over polling");
+      await a.until(() => a.texts().includes("over polling"), "the message");
+      assert.equal(a.socket.io.engine.transport.name, "polling");
     });
 
     it("works under the paths and namespaces that clients use", async () => {

@@ -13,18 +13,16 @@ use pingtalk_capabilities::{
         Collection, Document, DocumentError, DocumentStore, Documents, DocumentsBackend, Filter,
         Outbox, Outcome, Query, Transaction, Unpublished, Volume,
     },
+    events::Event,
     storage::Stored,
 };
+use pingtalk_documents::{Count, Find, Waiting};
 use pingtalk_sqlite_thread::Registry;
 
 use crate::{
     Config,
     error::Error,
-    filter::Matcher,
-    outbox,
-    read::{Find, count},
     store::{Store, undeclared},
-    volume,
 };
 
 /// How long counting all documents may take.
@@ -91,8 +89,7 @@ impl Handle {
     ) -> Result<Vec<Document>, Error> {
         self.store
             .read(deadline, move |connection, schema| {
-                let table = schema.table(&database, &collection)?;
-                find.run(connection, table, deadline)
+                Ok(find.run(connection, schema, (&database, &collection), deadline)?)
             })
             .await
     }
@@ -131,12 +128,11 @@ impl Documents for Handle {
         deadline: Instant,
     ) -> Result<u32, DocumentError> {
         let (database, collection) = self.check(database, collection)?;
-        let matcher = Matcher::new(&filter)?;
+        let count = Count::new(&filter, limit)?;
         Ok(self
             .store
             .read(deadline, move |connection, schema| {
-                let table = schema.table(&database, &collection)?;
-                count(connection, table, &matcher, limit, deadline)
+                Ok(count.run(connection, schema, (&database, &collection), deadline)?)
             })
             .await?)
     }
@@ -153,20 +149,34 @@ impl Documents for Handle {
     }
 }
 
+fn unpublished(waiting: Waiting) -> Unpublished {
+    let event = Event {
+        id: waiting.id,
+        topic: waiting.topic,
+        payload: waiting.payload,
+        attempt: 0,
+        published_at: waiting.at,
+    };
+    Unpublished { position: waiting.position.to_string(), event }
+}
+
 #[async_trait]
 impl Outbox for Handle {
     async fn unpublished(&self, limit: usize) -> Result<Vec<Unpublished>, DocumentError> {
         let deadline = Instant::now() + RELAY_DEADLINE;
-        Ok(self
-            .store
-            .read(deadline, move |connection, _| outbox::oldest(connection, limit))
-            .await?)
+        let oldest = self.store.read(deadline, move |connection, _| {
+            // Positions count from 1.
+            Ok(pingtalk_documents::oldest(connection, 0, limit)?)
+        });
+        Ok(oldest.await?.into_iter().map(unpublished).collect())
     }
 
     async fn published(&self, positions: Vec<String>) -> Result<(), DocumentError> {
         let deadline = Instant::now() + RELAY_DEADLINE;
-        let forget =
-            move |connection: &rusqlite::Connection| outbox::forget(connection, &positions);
+        let forget = move |connection: &rusqlite::Connection| -> Result<(), Error> {
+            let positions = positions.iter().map(String::as_str);
+            Ok(pingtalk_documents::forget(connection, positions)?)
+        };
         Ok(self.store.writer.run(0, deadline, forget).await?)
     }
 
@@ -179,6 +189,10 @@ impl Outbox for Handle {
 impl Volume for Handle {
     async fn stored(&self) -> Result<Stored, DocumentError> {
         let deadline = Instant::now() + COUNT_DEADLINE;
-        Ok(self.store.read(deadline, volume::stored).await?)
+        let stored = self.store.read(deadline, |connection, schema| {
+            Ok(pingtalk_documents::stored(connection, schema)?)
+        });
+        let stored = stored.await?;
+        Ok(Stored { documents: stored.documents, bytes: stored.bytes })
     }
 }

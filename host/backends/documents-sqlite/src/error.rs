@@ -29,9 +29,15 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-impl From<rusqlite::types::FromSqlError> for Error {
-    fn from(error: rusqlite::types::FromSqlError) -> Self {
-        Self::Failure(Failure::Storage(error.to_string()))
+impl From<pingtalk_documents::Error> for Error {
+    fn from(error: pingtalk_documents::Error) -> Self {
+        use pingtalk_documents::Error as Engine;
+        match error {
+            Engine::Document(error) => Self::Document(error),
+            Engine::Deadline => Self::Failure(Failure::Deadline),
+            Engine::Full => Self::Failure(Failure::Full),
+            Engine::Storage(text) => Self::Failure(Failure::Storage(text)),
+        }
     }
 }
 

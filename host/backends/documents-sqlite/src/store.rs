@@ -7,18 +7,14 @@ use std::{
 };
 
 use pingtalk_capabilities::documents::{Collection, DocumentError, Outcome, Transaction};
+use pingtalk_documents::{Committed, Schema};
 use pingtalk_sqlite_thread::{
     Failure, FileLock, Readers, Settings, Writer, open_reader, open_writer,
 };
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
-use crate::{
-    Config,
-    error::Error,
-    schema::{self, Schema},
-    write,
-};
+use crate::{Config, error::Error};
 
 /// How long a query waits for a declaration's commit to become visible to the readers.
 const SCHEMA_LAG: Duration = Duration::from_millis(5);
@@ -58,7 +54,9 @@ impl Store {
         let writer = Writer::start("documents-write", config.max_waiting, move || {
             let lock = FileLock::acquire(&lock)?;
             let connection = open_writer(&file, settings)?;
-            schema::prepare(&connection)?;
+            let preparing = connection.unchecked_transaction()?;
+            pingtalk_documents::prepare(&*preparing)?;
+            preparing.commit()?;
             let readers =
                 (0..count).map(|_| open_reader(&file, settings)).collect::<Result<Vec<_>, _>>()?;
             // The caller waits for these; if it has gone, nobody needs them.
@@ -83,7 +81,7 @@ impl Store {
             let schemas = Arc::clone(&schemas);
             move |connection: &Connection| {
                 let old = load(&schemas.writing);
-                let new = Arc::new(schema::declare(connection, &collections, &old)?);
+                let new = Arc::new(pingtalk_documents::declare(connection, &collections, &old)?);
                 replace(&schemas.writing, Arc::clone(&new));
                 Ok::<_, Error>(new)
             }
@@ -105,7 +103,7 @@ impl Store {
         transaction: Transaction,
         deadline: Instant,
     ) -> Result<Vec<Outcome>, Error> {
-        let weight = write::check(&transaction)?;
+        let weight = pingtalk_documents::check(&transaction)?;
         let schemas = Arc::clone(&self.schemas);
         let events = Arc::clone(&self.events);
         let notify = !transaction.events.is_empty();
@@ -115,17 +113,18 @@ impl Store {
                 return Err(Failure::Deadline.into());
             }
             let schema = load(&schemas.writing);
-            write::commit(connection, &schema, &transaction, now(), deadline)
+            let committed =
+                pingtalk_documents::commit(connection, &schema, &transaction, now(), deadline);
+            Ok(committed?)
         };
-        let done = move |result: Result<write::Committed, Error>| {
+        let done = move |result: Result<Committed, Error>| {
             let result = result.map(|committed| {
-                committed.noted.iter().for_each(|index| index.committed());
                 if notify {
                     // Everyone who waits now, and whoever comes next: nobody misses it.
                     events.notify_waiters();
                     events.notify_one();
                 }
-                committed.outcomes
+                committed.durable()
             });
             drop(answer.send(result));
         };

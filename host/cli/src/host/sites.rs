@@ -161,25 +161,10 @@ fn rule(limit: manifest::RateLimit) -> RateRule {
 fn web_client() -> Arc<StaticFiles> {
     Arc::new(StaticFiles::new(WEB.iter().map(|(path, bytes)| StaticFile {
         path,
-        content_type: content_type(path),
+        content_type: pingtalk_front::files::content_type(path),
         bytes,
         etag: etag(bytes),
     })))
-}
-
-/// By the ending: these are our own files.
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        Some("json" | "map") => "application/json",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("ico") => "image/x-icon",
-        Some("txt") => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
-    }
 }
 
 /// Changes with the content; equal for one binary, which is all that is promised.

@@ -4,6 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 use engineioxide::Str;
+use pingtalk_packets::Encoded;
 
 /// UTF-8 text with shared ownership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,17 @@ pub enum Outgoing {
     Binary(Bytes),
     /// Text and the bytes that must follow it with nothing in between.
     Compound(Text, Arc<[Bytes]>),
+}
+
+impl From<Encoded> for Outgoing {
+    fn from(packet: Encoded) -> Self {
+        let text = Text::from(packet.text);
+        if packet.attachments.is_empty() {
+            Self::Text(text)
+        } else {
+            Self::Compound(text, packet.attachments)
+        }
+    }
 }
 
 impl Outgoing {

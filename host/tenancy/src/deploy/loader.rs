@@ -100,7 +100,7 @@ impl Loader {
         }
         let manifest = Manifest::parse("spin.toml", text)
             .map_err(|findings| DeployError::Manifest(findings.to_string()))?;
-        let manifest = Arc::new(manifest);
+        let manifest = Arc::new(manifest.for_this_host());
         let mut manifests = manifests();
         manifests.retain(|_, manifest| manifest.strong_count() > 0);
         manifests.insert(digest, Arc::downgrade(&manifest));

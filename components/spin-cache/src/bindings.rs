@@ -1,0 +1,19 @@
+//! Generated bindings, and nothing else.
+
+#![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::todo, clippy::unimplemented, clippy::dbg_macro)]
+
+wit_bindgen::generate!({
+    path: ["../../wit/cache"],
+    inline: "
+        package pingtalk:spin-cache;
+        world adapter { export pingtalk:cache/store@0.1.0; }
+    ",
+    world: "pingtalk:spin-cache/adapter",
+    generate_all,
+});
+
+use crate::Cache;
+
+export!(Cache with_types_in crate::bindings);

@@ -1,0 +1,439 @@
+//! Who gets an event, and when.
+//!
+//! A room's numbered events go out in the order of their numbers. One that comes before its
+//! predecessor waits for it, for a moment; what was passed over then and comes after all goes to
+//! those who have not got it. A socket that holds a room gets what came meanwhile when it releases
+//! the room, but for what its history covered.
+
+use pingtalk_documents::{Error, Param, Sql};
+
+use crate::{
+    event::Event,
+    outbox,
+    session::{self, Gone},
+    settings::{MAX_EARLY, MAX_HELD, MAX_ROOMS, REORDER_WINDOW},
+};
+
+/// Stands for "no number" in the tables; numbers count from 1.
+const UNNUMBERED: i64 = 0;
+/// Numbers passed over that are remembered of a room.
+const MAX_GAPS: usize = 256;
+
+/// Whom a component addresses.
+pub(crate) enum Target {
+    Socket(String),
+    User(String),
+    Room(String),
+}
+
+/// A connected socket.
+struct Peer {
+    id: String,
+    session: String,
+    spelling: String,
+}
+
+/// A socket in a room.
+struct Member {
+    peer: Peer,
+    held: bool,
+    sent: i64,
+    floor: i64,
+}
+
+/// The sockets a target means, now.
+fn peers(sql: &dyn Sql, target: &Target) -> Result<Vec<Peer>, Error> {
+    let (statement, name) = match target {
+        Target::Socket(id) => {
+            ("SELECT id, session, spelling FROM sockets WHERE id = ?1 AND gone = ''", id)
+        }
+        Target::User(user) => {
+            ("SELECT id, session, spelling FROM sockets WHERE user = ?1 AND gone = ''", user)
+        }
+        Target::Room(room) => (
+            "SELECT s.id, s.session, s.spelling FROM socket_members AS m JOIN sockets AS s \
+             ON s.id = m.socket WHERE m.room = ?1 AND s.gone = ''",
+            room,
+        ),
+    };
+    let mut found = Vec::new();
+    sql.query(statement, &[Param::Text(name)], &mut |row| {
+        found.push(Peer {
+            id: row.text(0)?.to_owned(),
+            session: row.text(1)?.to_owned(),
+            spelling: row.text(2)?.to_owned(),
+        });
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+fn members(sql: &dyn Sql, room: &str) -> Result<Vec<Member>, Error> {
+    let mut found = Vec::new();
+    sql.query(
+        "SELECT s.id, s.session, s.spelling, m.held_since, m.sent, m.floor \
+         FROM socket_members AS m JOIN sockets AS s ON s.id = m.socket \
+         WHERE m.room = ?1 AND s.gone = ''",
+        &[Param::Text(room)],
+        &mut |row| {
+            found.push(Member {
+                peer: Peer {
+                    id: row.text(0)?.to_owned(),
+                    session: row.text(1)?.to_owned(),
+                    spelling: row.text(2)?.to_owned(),
+                },
+                held: row.integer(3)? != 0,
+                sent: row.integer(4)?,
+                floor: row.integer(5)?,
+            });
+            Ok(true)
+        },
+    )?;
+    Ok(found)
+}
+
+/// Queues an event for a target's sockets.
+pub(crate) fn emit(
+    sql: &dyn Sql,
+    target: &Target,
+    event: &Event,
+    sequence: Option<i64>,
+    except: &str,
+    now: i64,
+) -> Result<(), Error> {
+    let Target::Room(room) = target else {
+        for peer in peers(sql, target)?.iter().filter(|peer| peer.id != except) {
+            outbox::push_event(sql, &peer.session, &peer.spelling, event)?;
+        }
+        return Ok(());
+    };
+    match sequence {
+        None => deliver(sql, room, event, UNNUMBERED, except),
+        Some(sequence) => in_order(sql, room, event, sequence, except, now),
+    }
+}
+
+fn in_order(
+    sql: &dyn Sql,
+    room: &str,
+    event: &Event,
+    sequence: i64,
+    except: &str,
+    now: i64,
+) -> Result<(), Error> {
+    let Some(mut order) = Order::of(sql, room)? else {
+        if !peers(sql, &Target::Room(room.to_owned()))?.is_empty() {
+            deliver(sql, room, event, sequence, except)?;
+            Order { last: sequence, gaps: Vec::new() }.keep(sql, room)?;
+        }
+        return Ok(());
+    };
+    if sequence <= order.last {
+        let Some(at) = order.gaps.iter().position(|gap| *gap == sequence) else { return Ok(()) };
+        order.gaps.swap_remove(at);
+        order.keep(sql, room)?;
+        return deliver(sql, room, event, sequence, except);
+    }
+    if sequence > order.last + 1 {
+        wait(sql, room, "", sequence, event, except, now)?;
+        return if waiting(sql, room, "")? > MAX_EARLY { pass_over(sql, room) } else { Ok(()) };
+    }
+    deliver(sql, room, event, sequence, except)?;
+    order.last = sequence;
+    followers(sql, room, &mut order)?;
+    order.keep(sql, room)
+}
+
+/// What went out of a room.
+struct Order {
+    last: i64,
+    /// Numbers before it that did not go out.
+    gaps: Vec<i64>,
+}
+
+impl Order {
+    fn of(sql: &dyn Sql, room: &str) -> Result<Option<Self>, Error> {
+        let mut found = None;
+        sql.query(
+            "SELECT last, gaps FROM socket_rooms WHERE room = ?1",
+            &[Param::Text(room)],
+            &mut |row| {
+                let gaps = row.text(1)?.split(',').filter_map(|gap| gap.parse().ok()).collect();
+                found = Some(Self { last: row.integer(0)?, gaps });
+                Ok(false)
+            },
+        )?;
+        Ok(found)
+    }
+
+    fn keep(&self, sql: &dyn Sql, room: &str) -> Result<(), Error> {
+        let surplus = self.gaps.len().saturating_sub(MAX_GAPS);
+        let gaps: Vec<String> = self.gaps.iter().skip(surplus).map(i64::to_string).collect();
+        sql.execute(
+            "INSERT INTO socket_rooms (room, last, gaps) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (room) DO UPDATE SET last = ?2, gaps = ?3",
+            &[Param::Text(room), Param::Integer(self.last), Param::Text(&gaps.join(","))],
+        )
+    }
+}
+
+/// Sends what waited for the number that just went out.
+fn followers(sql: &dyn Sql, room: &str, order: &mut Order) -> Result<(), Error> {
+    for waited in take_waiting(sql, room, "", order.last + 1, true)? {
+        deliver(sql, room, &waited.event, waited.sequence, &waited.except)?;
+        order.last = waited.sequence;
+    }
+    Ok(())
+}
+
+/// Gives up on the numbers before the first event that waits.
+fn pass_over(sql: &dyn Sql, room: &str) -> Result<(), Error> {
+    let Some(mut order) = Order::of(sql, room)? else { return Ok(()) };
+    for waited in take_waiting(sql, room, "", order.last + 1, false)? {
+        let lost = waited.sequence - order.last - 1;
+        let remembered = lost.min(i64::try_from(MAX_GAPS).unwrap_or(i64::MAX));
+        order.gaps.extend(waited.sequence - remembered..waited.sequence);
+        deliver(sql, room, &waited.event, waited.sequence, &waited.except)?;
+        order.last = waited.sequence;
+    }
+    order.keep(sql, room)
+}
+
+/// Gives up, in every room, on what has been waited for long enough. True if there was any.
+pub(crate) fn pass_over_the_late(sql: &dyn Sql, now: i64) -> Result<bool, Error> {
+    let mut rooms = Vec::new();
+    sql.query(
+        "SELECT DISTINCT room FROM socket_waiting WHERE socket = '' AND at <= ?1",
+        &[Param::Integer(now - REORDER_WINDOW)],
+        &mut |row| {
+            rooms.push(row.text(0)?.to_owned());
+            Ok(true)
+        },
+    )?;
+    rooms.iter().try_for_each(|room| pass_over(sql, room))?;
+    Ok(!rooms.is_empty())
+}
+
+/// Hands an event to a room's sockets. One that was sent the number already gets it no more.
+fn deliver(
+    sql: &dyn Sql,
+    room: &str,
+    event: &Event,
+    sequence: i64,
+    except: &str,
+) -> Result<(), Error> {
+    for Member { peer, held, sent, floor } in members(sql, room)? {
+        if peer.id == except || (sequence != UNNUMBERED && sequence <= floor) {
+            continue;
+        }
+        if held {
+            if waiting(sql, room, &peer.id)? >= MAX_HELD {
+                session::end(sql, &peer.session, Gone::Overflow)?;
+                continue;
+            }
+            wait(sql, room, &peer.id, sequence, event, "", 0)?;
+            continue;
+        }
+        outbox::push_event(sql, &peer.session, &peer.spelling, event)?;
+        if sequence > sent {
+            sql.execute(
+                "UPDATE socket_members SET sent = ?3 WHERE room = ?1 AND socket = ?2",
+                &[Param::Text(room), Param::Text(&peer.id), Param::Integer(sequence)],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// An event that waited.
+struct Waited {
+    sequence: i64,
+    event: Event,
+    except: String,
+}
+
+fn wait(
+    sql: &dyn Sql,
+    room: &str,
+    socket: &str,
+    sequence: i64,
+    event: &Event,
+    except: &str,
+    now: i64,
+) -> Result<(), Error> {
+    sql.execute(
+        "INSERT INTO socket_waiting (room, socket, sequence, event, except_socket, at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        &[
+            Param::Text(room),
+            Param::Text(socket),
+            Param::Integer(sequence),
+            Param::Text(&event.to_text()),
+            Param::Text(except),
+            Param::Integer(now),
+        ],
+    )
+}
+
+fn waiting(sql: &dyn Sql, room: &str, socket: &str) -> Result<i64, Error> {
+    let mut count = 0;
+    sql.query(
+        "SELECT count(*) FROM socket_waiting WHERE room = ?1 AND socket = ?2",
+        &[Param::Text(room), Param::Text(socket)],
+        &mut |row| {
+            count = row.integer(0)?;
+            Ok(false)
+        },
+    )?;
+    Ok(count)
+}
+
+/// Takes out what waits from a number on, in order; with `unbroken` only as far as no number is
+/// missing. Of a number that came twice the first counts.
+fn take_waiting(
+    sql: &dyn Sql,
+    room: &str,
+    socket: &str,
+    from: i64,
+    unbroken: bool,
+) -> Result<Vec<Waited>, Error> {
+    let mut taken: Vec<Waited> = Vec::new();
+    let mut positions = Vec::new();
+    sql.query(
+        "SELECT position, sequence, event, except_socket FROM socket_waiting \
+         WHERE room = ?1 AND socket = ?2 AND sequence >= ?3 ORDER BY sequence, position",
+        &[Param::Text(room), Param::Text(socket), Param::Integer(from)],
+        &mut |row| {
+            let sequence = row.integer(1)?;
+            let last = taken.last().map_or(from - 1, |waited| waited.sequence);
+            if unbroken && sequence > last + 1 {
+                return Ok(false);
+            }
+            positions.push(row.integer(0)?);
+            let again = sequence != UNNUMBERED && taken.iter().any(|it| it.sequence == sequence);
+            if let (false, Some(event)) = (again, Event::from_text(row.text(2)?)) {
+                taken.push(Waited { sequence, event, except: row.text(3)?.to_owned() });
+            }
+            Ok(true)
+        },
+    )?;
+    for position in positions {
+        sql.execute("DELETE FROM socket_waiting WHERE position = ?1", &[Param::Integer(position)])?;
+    }
+    Ok(taken)
+}
+
+/// Adds a target's sockets to a room; what was wrong, if it can't be.
+pub(crate) fn join(
+    sql: &dyn Sql,
+    target: &Target,
+    room: &str,
+    hold: bool,
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    for peer in peers(sql, target)? {
+        let mut rooms = 0;
+        sql.query(
+            "SELECT count(*) FROM socket_members WHERE socket = ?1 AND room <> ?2",
+            &[Param::Text(&peer.id), Param::Text(room)],
+            &mut |row| {
+                rooms = row.integer(0)?;
+                Ok(false)
+            },
+        )?;
+        if rooms >= MAX_ROOMS {
+            return Ok(Err(format!("a socket can be in {MAX_ROOMS} rooms")));
+        }
+        sql.execute(
+            "INSERT INTO socket_members (room, socket, held_since, sent, floor) \
+             VALUES (?1, ?2, ?3, 0, 0) ON CONFLICT (room, socket) DO UPDATE \
+             SET held_since = max(held_since, ?3)",
+            &[Param::Text(room), Param::Text(&peer.id), Param::Integer(if hold { now } else { 0 })],
+        )?;
+    }
+    Ok(Ok(()))
+}
+
+/// Ends the holds of a target's sockets: what came after the number they have follows.
+pub(crate) fn release(sql: &dyn Sql, target: &Target, room: &str, after: i64) -> Result<(), Error> {
+    for peer in peers(sql, target)? {
+        let mut sent = after;
+        for waited in take_waiting(sql, room, &peer.id, UNNUMBERED, false)? {
+            if waited.sequence == UNNUMBERED || waited.sequence > after {
+                outbox::push_event(sql, &peer.session, &peer.spelling, &waited.event)?;
+                sent = sent.max(waited.sequence);
+            }
+        }
+        sql.execute(
+            "UPDATE socket_members SET held_since = 0, sent = max(sent, ?3), floor = max(floor, ?4) \
+             WHERE room = ?1 AND socket = ?2",
+            &[
+                Param::Text(room),
+                Param::Text(&peer.id),
+                Param::Integer(sent),
+                Param::Integer(after),
+            ],
+        )?;
+        if Order::of(sql, room)?.is_none() {
+            // The history tells which number comes next.
+            Order { last: sent, gaps: Vec::new() }.keep(sql, room)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a target's sockets from a room.
+pub(crate) fn leave(sql: &dyn Sql, target: &Target, room: &str) -> Result<(), Error> {
+    peers(sql, target)?.iter().try_for_each(|peer| leave_one(sql, &peer.id, room))
+}
+
+/// Removes a socket from a room, and what is kept of the room when it was the last.
+fn leave_one(sql: &dyn Sql, socket: &str, room: &str) -> Result<(), Error> {
+    let both = [Param::Text(room), Param::Text(socket)];
+    sql.execute("DELETE FROM socket_members WHERE room = ?1 AND socket = ?2", &both)?;
+    sql.execute("DELETE FROM socket_waiting WHERE room = ?1 AND socket = ?2", &both)?;
+    let of_room = [Param::Text(room)];
+    sql.execute(
+        "DELETE FROM socket_rooms WHERE room = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM socket_members WHERE room = ?1)",
+        &of_room,
+    )?;
+    sql.execute(
+        "DELETE FROM socket_waiting WHERE room = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM socket_members WHERE room = ?1)",
+        &of_room,
+    )
+}
+
+/// Removes a socket from all its rooms.
+pub(crate) fn leave_all(sql: &dyn Sql, socket: &str) -> Result<(), Error> {
+    let mut rooms = Vec::new();
+    sql.query(
+        "SELECT room FROM socket_members WHERE socket = ?1",
+        &[Param::Text(socket)],
+        &mut |row| {
+            rooms.push(row.text(0)?.to_owned());
+            Ok(true)
+        },
+    )?;
+    rooms.iter().try_for_each(|room| leave_one(sql, socket, room))
+}
+
+/// Disconnects a target's sockets, but for those in the room `except`.
+pub(crate) fn disconnect(sql: &dyn Sql, target: &Target, except: &str) -> Result<(), Error> {
+    for peer in peers(sql, target)? {
+        let mut spared = false;
+        sql.query(
+            "SELECT 1 FROM socket_members WHERE room = ?1 AND socket = ?2",
+            &[Param::Text(except), Param::Text(&peer.id)],
+            &mut |_| {
+                spared = true;
+                Ok(false)
+            },
+        )?;
+        if !spared {
+            session::disconnect(sql, &peer.id, &peer.session, &peer.spelling)?;
+        }
+    }
+    Ok(())
+}
