@@ -89,7 +89,9 @@ impl Head {
         if let Some(client) = self.header(CLIENT) {
             return client;
         }
-        let spin = self.header(SPIN_CLIENT).unwrap_or("unknown");
+        // Spin adds its own after those of the request: only the last is not the client's word.
+        let spin = self.headers.get_all(SPIN_CLIENT).iter().next_back();
+        let spin = spin.and_then(|value| value.to_str().ok()).unwrap_or("unknown");
         let address = spin.rsplit_once(':').map_or(spin, |(address, _port)| address);
         address.trim_start_matches('[').trim_end_matches(']')
     }

@@ -75,9 +75,11 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Who connected. Spin overwrites what a client says of itself there.
+/// Who connected. Spin adds its own header after those of the request, so only the last is not the
+/// client's word.
 pub(crate) fn client(headers: &HeaderMap) -> Option<IpAddr> {
-    let address: SocketAddr = headers.get(SPIN_CLIENT)?.to_str().ok()?.parse().ok()?;
+    let last = headers.get_all(SPIN_CLIENT).iter().next_back()?;
+    let address: SocketAddr = last.to_str().ok()?.parse().ok()?;
     Some(address.ip())
 }
 

@@ -26,7 +26,7 @@ const LONGEST_POLL: i64 = 20_000;
 const POLL_CLAIM: i64 = LONGEST_POLL + 5_000;
 /// How long a post may take.
 const POST_CLAIM: i64 = 60_000;
-/// How often a waiting poll claims its session anew, in milliseconds.
+/// How often an instance looks for events that have waited long enough, in milliseconds.
 const LATE_EVERY: i64 = 200;
 
 pub(crate) fn routes() -> Router {
@@ -125,11 +125,17 @@ async fn poll(id: &str, settings: &Settings) -> Result<Response> {
         Some(false) => return bad_request(),
         Some(true) => {}
     }
-    let mut look = true;
+    let mut changed = true;
     loop {
         let now = now_millis();
         let late = now - began >= LONGEST_POLL;
-        if look || late {
+        let look = late
+            || changed && {
+                // Nearly always what was written is not for this session: only reading tells, and keeps
+                // nobody from writing.
+                tables::read(|sql| session::has_news(sql, id, now)).map_err(failed)?
+            };
+        if look {
             let body = tables::write(|sql| {
                 session::ping(sql, id, settings, now)?;
                 let mut body = outbox::take(sql, id)?;
@@ -155,7 +161,7 @@ async fn poll(id: &str, settings: &Settings) -> Result<Response> {
         }
         sweep::now_and_then(settings).await;
         internal::pause(Duration::from_millis(LOOK_EVERY)).await;
-        look = written(now).map_err(failed)?;
+        changed = written(now).map_err(failed)?;
     }
 }
 
@@ -173,7 +179,9 @@ fn written(now: i64) -> std::result::Result<bool, pingtalk_documents::Error> {
         ASKED.set(now);
         if now - LATE.get() >= LATE_EVERY {
             LATE.set(now);
-            tables::write(|sql| rooms::pass_over_the_late(sql, now))?;
+            if tables::read(|sql| rooms::has_late(sql, now))? {
+                tables::write(|sql| rooms::pass_over_the_late(sql, now))?;
+            }
         }
         let version = tables::read(version)?;
         if VERSION.replace(version) != version {

@@ -199,8 +199,22 @@ fn pass_over(sql: &dyn Sql, room: &str) -> Result<(), Error> {
     order.keep(sql, room)
 }
 
-/// Gives up, in every room, on what has been waited for long enough. True if there was any.
-pub(crate) fn pass_over_the_late(sql: &dyn Sql, now: i64) -> Result<bool, Error> {
+/// True when something has been waited for long enough.
+pub(crate) fn has_late(sql: &dyn Sql, now: i64) -> Result<bool, Error> {
+    let mut late = false;
+    sql.query(
+        "SELECT 1 FROM socket_waiting WHERE socket = '' AND at <= ?1",
+        &[Param::Integer(now - REORDER_WINDOW)],
+        &mut |_| {
+            late = true;
+            Ok(false)
+        },
+    )?;
+    Ok(late)
+}
+
+/// Gives up, in every room, on what has been waited for long enough.
+pub(crate) fn pass_over_the_late(sql: &dyn Sql, now: i64) -> Result<(), Error> {
     let mut rooms = Vec::new();
     sql.query(
         "SELECT DISTINCT room FROM socket_waiting WHERE socket = '' AND at <= ?1",
@@ -210,8 +224,7 @@ pub(crate) fn pass_over_the_late(sql: &dyn Sql, now: i64) -> Result<bool, Error>
             Ok(true)
         },
     )?;
-    rooms.iter().try_for_each(|room| pass_over(sql, room))?;
-    Ok(!rooms.is_empty())
+    rooms.iter().try_for_each(|room| pass_over(sql, room))
 }
 
 /// Hands an event to a room's sockets. One that was sent the number already gets it no more.

@@ -57,8 +57,8 @@ pub(crate) fn open(
     }
     sql.execute(
         "INSERT INTO socket_sessions (id, cookie, query, address, alive_until, connect_until, \
-         ping_at, poll, poll_until, post_until, packets, bytes, closing, partial) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, 0, 0, 0, '')",
+         ping_at, poll_until, post_until, packets, bytes, closing, partial) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, 0, 0, '')",
         &[
             Param::Text(id),
             Param::Text(&opened.cookie),
@@ -160,6 +160,14 @@ pub(crate) fn unclaim(sql: &dyn Sql, id: &str, column: Column) -> Result<(), Err
         Column::Post => "UPDATE socket_sessions SET post_until = 0 WHERE id = ?1",
     };
     sql.execute(statement, &[Param::Text(id)])
+}
+
+/// True when there is something for a session's poll to do. False is never wrong for longer than until
+/// the next commit or the next second.
+pub(crate) fn has_news(sql: &dyn Sql, id: &str, now: i64) -> Result<bool, Error> {
+    let quiet = "SELECT count(*) FROM socket_sessions WHERE id = ?1 AND alive_until > ?2 \
+                 AND ping_at > ?2 AND packets = 0 AND closing = 0";
+    Ok(count(sql, quiet, &[Param::Text(id), Param::Integer(now)])? == 0)
 }
 
 /// Queues a heartbeat if it is time for one.

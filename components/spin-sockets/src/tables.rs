@@ -11,7 +11,7 @@ const TABLES: [&str; 12] = [
     "CREATE TABLE IF NOT EXISTS socket_sessions (
          id TEXT PRIMARY KEY, cookie TEXT NOT NULL, query TEXT NOT NULL, address TEXT NOT NULL,
          alive_until INTEGER NOT NULL, connect_until INTEGER NOT NULL, ping_at INTEGER NOT NULL,
-         poll INTEGER NOT NULL, poll_until INTEGER NOT NULL, post_until INTEGER NOT NULL,
+         poll_until INTEGER NOT NULL, post_until INTEGER NOT NULL,
          packets INTEGER NOT NULL, bytes INTEGER NOT NULL, closing INTEGER NOT NULL,
          partial TEXT NOT NULL)
          STRICT, WITHOUT ROWID",
