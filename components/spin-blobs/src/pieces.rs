@@ -1,9 +1,7 @@
 //! Blobs in tables: what is known of each, and its content in pieces.
 
-use std::cell::RefCell;
-
 use pingtalk_documents::{Error, Param, Sql};
-use pingtalk_spin_platform::Database;
+use pingtalk_spin_platform::{Database, Kept};
 
 /// Bytes of a piece.
 const PIECE: usize = 256 * 1024;
@@ -19,21 +17,9 @@ const TABLES: [&str; 2] = [
 
 fn with<T>(work: impl FnOnce(&Database) -> Result<T, Error>) -> Result<T, Error> {
     thread_local! {
-        static DATABASE: RefCell<Option<Database>> = const { RefCell::new(None) };
+        static DATABASE: Kept<Database> = const { Kept::new() };
     }
-    DATABASE.with_borrow_mut(|database| {
-        let database = match database {
-            Some(database) => database,
-            none => {
-                let opened = Database::open()?;
-                opened.rarely_writing(|| {
-                    TABLES.iter().try_for_each(|table| opened.execute(table, &[]))
-                })?;
-                none.insert(opened)
-            }
-        };
-        work(database)
-    })
+    DATABASE.with(|kept| kept.with(|| Database::open_with(&TABLES), |database| work(database)))
 }
 
 /// Stores a blob in the place of what was there.

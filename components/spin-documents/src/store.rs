@@ -1,11 +1,11 @@
 //! The instance's connection, and the transactions on it.
 
-use std::{cell::RefCell, time::Instant};
+use std::time::Instant;
 
 use pingtalk_documents::{
     Collection, DocumentError, Error, Index, Outcome, Schema, Sql, Transaction,
 };
-use pingtalk_spin_platform::{Database, Served, now_millis};
+use pingtalk_spin_platform::{Database, Kept, Served, now_millis};
 
 use crate::queue;
 
@@ -16,7 +16,7 @@ struct Store {
 }
 
 thread_local! {
-    static STORE: RefCell<Option<Store>> = const { RefCell::new(None) };
+    static STORE: Kept<Store> = const { Kept::new() };
 }
 
 /// Reads from one snapshot.
@@ -59,13 +59,7 @@ pub(crate) fn commit(
 }
 
 fn with<T>(work: impl FnOnce(&mut Store) -> Result<T, Error>) -> Result<T, DocumentError> {
-    STORE.with_borrow_mut(|store| {
-        let store = match store {
-            Some(store) => store,
-            none => none.insert(open().map_err(told)?),
-        };
-        work(store).map_err(told)
-    })
+    STORE.with(|kept| kept.with(open, work)).map_err(told)
 }
 
 /// What a caller is told: the store's own trouble may be over the next time.

@@ -32,6 +32,17 @@ impl Database {
         Ok(database)
     }
 
+    /// Opens a connection, and makes these tables where they are missing.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], or the store's.
+    pub fn open_with(tables: &[&str]) -> Result<Self, Error> {
+        let database = Self::open()?;
+        database
+            .rarely_writing(|| tables.iter().try_for_each(|table| database.execute(table, &[])))?;
+        Ok(database)
+    }
+
     /// Runs `work` in a transaction that reads from one snapshot, and undoes whatever it wrote.
     ///
     /// # Errors

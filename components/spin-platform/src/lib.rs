@@ -10,11 +10,13 @@ mod bindings;
 mod clock;
 mod database;
 mod expiring;
+mod kept;
 mod key_value;
 mod served;
 
 pub use clock::now_millis;
 pub use database::Database;
 pub use expiring::{Expiring, sweep_now_and_then};
+pub use kept::Kept;
 pub use key_value::{Bucket, KeyValueError};
 pub use served::Served;

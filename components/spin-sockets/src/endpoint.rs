@@ -1,9 +1,8 @@
 //! Engine.IO over HTTP long polling (protocol revision 4): opening a session, waiting for its packets,
 //! delivering the client's. Answers are in the words of the reference server (engine.io 6).
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
-use pingtalk_documents::{Param, Sql};
 use pingtalk_sdk::{
     Context, Error, Response, Result, Router,
     bytes::Bytes,
@@ -13,22 +12,20 @@ use pingtalk_sdk::{
 use pingtalk_spin_platform::now_millis;
 
 use crate::{
-    outbox, payload, rooms, session,
+    outbox, payload, session,
     session::{Column, Gone, Opened},
     settings::{self, MAX_PAYLOAD, Settings},
     sweep, tables,
+    watch::Watch,
 };
 
-/// How often a waiting poll looks whether anything was written, in milliseconds.
-const LOOK_EVERY: u64 = 25;
+/// How often a waiting poll looks whether anything was written.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// How long one poll waits at most, in milliseconds. A claim outlives it a little.
 const LONGEST_POLL: i64 = 20_000;
 const POLL_CLAIM: i64 = LONGEST_POLL + 5_000;
 /// How long a post may take.
 const POST_CLAIM: i64 = 60_000;
-/// How often an instance looks for events that have waited long enough, in milliseconds.
-const LATE_EVERY: i64 = 200;
-
 pub(crate) fn routes() -> Router {
     // The gateway has taken the mount point off the path.
     Router::new().get("/", get).post("/", post)
@@ -125,10 +122,11 @@ async fn poll(id: &str, settings: &Settings) -> Result<Response> {
         Some(false) => return bad_request(),
         Some(true) => {}
     }
-    let mut changed = true;
+    let mut watch = Watch::default();
     loop {
         let now = now_millis();
         let late = now - began >= LONGEST_POLL;
+        let changed = watch.calls(now).map_err(failed)?;
         let look = late
             || changed && {
                 // Nearly always what was written is not for this session: only reading tells, and keeps
@@ -160,47 +158,8 @@ async fn poll(id: &str, settings: &Settings) -> Result<Response> {
             }
         }
         sweep::now_and_then(settings).await;
-        internal::pause(Duration::from_millis(LOOK_EVERY)).await;
-        changed = written(now).map_err(failed)?;
+        internal::pause(LOOK_EVERY).await;
     }
-}
-
-/// True when somebody wrote to the database since this instance last asked, or something is due by
-/// time alone.
-fn written(now: i64) -> std::result::Result<bool, pingtalk_documents::Error> {
-    thread_local! {
-        static VERSION: Cell<i64> = const { Cell::new(0) };
-        static CHANGED: Cell<i64> = const { Cell::new(0) };
-        static ASKED: Cell<i64> = const { Cell::new(0) };
-        static LATE: Cell<i64> = const { Cell::new(0) };
-    }
-    let now = now.max(now_millis());
-    if now - ASKED.get() >= i64::try_from(LOOK_EVERY / 2).unwrap_or(i64::MAX) {
-        ASKED.set(now);
-        if now - LATE.get() >= LATE_EVERY {
-            LATE.set(now);
-            if tables::read(|sql| rooms::has_late(sql, now))? {
-                tables::write(|sql| rooms::pass_over_the_late(sql, now))?;
-            }
-        }
-        let version = tables::read(version)?;
-        if VERSION.replace(version) != version {
-            CHANGED.set(now);
-        }
-    }
-    // Everybody who waits here has looked since, or looks now; heartbeats need a look a second.
-    let recently = now - CHANGED.get() <= 2 * i64::try_from(LOOK_EVERY).unwrap_or(i64::MAX);
-    Ok(recently || now % 1_000 < i64::try_from(LOOK_EVERY).unwrap_or(i64::MAX))
-}
-
-/// Changes whenever another connection has committed something.
-fn version(sql: &dyn Sql) -> std::result::Result<i64, pingtalk_documents::Error> {
-    let mut version = 0;
-    sql.query("PRAGMA data_version", &[] as &[Param<'_>], &mut |row| {
-        version = row.integer(0)?;
-        Ok(false)
-    })?;
-    Ok(version)
 }
 
 async fn post(cx: Context) -> Result<Response> {

@@ -7,14 +7,15 @@
 //! ([`tables`]), so any instance can answer any request.
 //!
 //! The direction of an event: [`endpoint`] (HTTP to messages), [`client`] (messages to packets),
-//! [`service`] (calls to the component), [`server`] (calls from it), [`rooms`] (who gets an event, and
-//! when), [`outbox`] (packets that wait for a poll).
+//! [`service`] (calls to the component), [`server`] (calls from it), [`rooms`] (who gets an event),
+//! [`order`] (and when), [`outbox`] (packets that wait for a poll), [`watch`] (when a poll looks).
 #![cfg(target_family = "wasm")]
 
 mod bindings;
 mod client;
 mod endpoint;
 mod event;
+mod order;
 mod outbox;
 mod payload;
 mod rooms;
@@ -24,6 +25,8 @@ mod session;
 mod settings;
 mod sweep;
 mod tables;
+mod waiting;
+mod watch;
 
 pub(crate) use server::Server;
 

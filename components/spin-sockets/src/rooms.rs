@@ -1,23 +1,18 @@
 //! Who gets an event, and when.
 //!
-//! A room's numbered events go out in the order of their numbers. One that comes before its
-//! predecessor waits for it, for a moment; what was passed over then and comes after all goes to
-//! those who have not got it. A socket that holds a room gets what came meanwhile when it releases
+//! A room's numbered events go out in the order of their numbers ([`crate::order`]). A socket that holds a room gets what came meanwhile when it releases
 //! the room, but for what its history covered.
 
 use pingtalk_documents::{Error, Param, Sql};
 
 use crate::{
     event::Event,
+    order::{Order, in_order},
     outbox,
     session::{self, Gone},
-    settings::{MAX_EARLY, MAX_HELD, MAX_ROOMS, REORDER_WINDOW},
+    settings::{MAX_HELD, MAX_ROOMS},
+    waiting::{self, UNNUMBERED},
 };
-
-/// Stands for "no number" in the tables; numbers count from 1.
-const UNNUMBERED: i64 = 0;
-/// Numbers passed over that are remembered of a room.
-const MAX_GAPS: usize = 256;
 
 /// Whom a component addresses.
 pub(crate) enum Target {
@@ -113,122 +108,13 @@ pub(crate) fn emit(
     }
 }
 
-fn in_order(
-    sql: &dyn Sql,
-    room: &str,
-    event: &Event,
-    sequence: i64,
-    except: &str,
-    now: i64,
-) -> Result<(), Error> {
-    let Some(mut order) = Order::of(sql, room)? else {
-        if !peers(sql, &Target::Room(room.to_owned()))?.is_empty() {
-            deliver(sql, room, event, sequence, except)?;
-            Order { last: sequence, gaps: Vec::new() }.keep(sql, room)?;
-        }
-        return Ok(());
-    };
-    if sequence <= order.last {
-        let Some(at) = order.gaps.iter().position(|gap| *gap == sequence) else { return Ok(()) };
-        order.gaps.swap_remove(at);
-        order.keep(sql, room)?;
-        return deliver(sql, room, event, sequence, except);
-    }
-    if sequence > order.last + 1 {
-        wait(sql, room, "", sequence, event, except, now)?;
-        return if waiting(sql, room, "")? > MAX_EARLY { pass_over(sql, room) } else { Ok(()) };
-    }
-    deliver(sql, room, event, sequence, except)?;
-    order.last = sequence;
-    followers(sql, room, &mut order)?;
-    order.keep(sql, room)
-}
-
-/// What went out of a room.
-struct Order {
-    last: i64,
-    /// Numbers before it that did not go out.
-    gaps: Vec<i64>,
-}
-
-impl Order {
-    fn of(sql: &dyn Sql, room: &str) -> Result<Option<Self>, Error> {
-        let mut found = None;
-        sql.query(
-            "SELECT last, gaps FROM socket_rooms WHERE room = ?1",
-            &[Param::Text(room)],
-            &mut |row| {
-                let gaps = row.text(1)?.split(',').filter_map(|gap| gap.parse().ok()).collect();
-                found = Some(Self { last: row.integer(0)?, gaps });
-                Ok(false)
-            },
-        )?;
-        Ok(found)
-    }
-
-    fn keep(&self, sql: &dyn Sql, room: &str) -> Result<(), Error> {
-        let surplus = self.gaps.len().saturating_sub(MAX_GAPS);
-        let gaps: Vec<String> = self.gaps.iter().skip(surplus).map(i64::to_string).collect();
-        sql.execute(
-            "INSERT INTO socket_rooms (room, last, gaps) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (room) DO UPDATE SET last = ?2, gaps = ?3",
-            &[Param::Text(room), Param::Integer(self.last), Param::Text(&gaps.join(","))],
-        )
-    }
-}
-
-/// Sends what waited for the number that just went out.
-fn followers(sql: &dyn Sql, room: &str, order: &mut Order) -> Result<(), Error> {
-    for waited in take_waiting(sql, room, "", order.last + 1, true)? {
-        deliver(sql, room, &waited.event, waited.sequence, &waited.except)?;
-        order.last = waited.sequence;
-    }
-    Ok(())
-}
-
-/// Gives up on the numbers before the first event that waits.
-fn pass_over(sql: &dyn Sql, room: &str) -> Result<(), Error> {
-    let Some(mut order) = Order::of(sql, room)? else { return Ok(()) };
-    for waited in take_waiting(sql, room, "", order.last + 1, false)? {
-        let lost = waited.sequence - order.last - 1;
-        let remembered = lost.min(i64::try_from(MAX_GAPS).unwrap_or(i64::MAX));
-        order.gaps.extend(waited.sequence - remembered..waited.sequence);
-        deliver(sql, room, &waited.event, waited.sequence, &waited.except)?;
-        order.last = waited.sequence;
-    }
-    order.keep(sql, room)
-}
-
-/// True when something has been waited for long enough.
-pub(crate) fn has_late(sql: &dyn Sql, now: i64) -> Result<bool, Error> {
-    let mut late = false;
-    sql.query(
-        "SELECT 1 FROM socket_waiting WHERE socket = '' AND at <= ?1",
-        &[Param::Integer(now - REORDER_WINDOW)],
-        &mut |_| {
-            late = true;
-            Ok(false)
-        },
-    )?;
-    Ok(late)
-}
-
-/// Gives up, in every room, on what has been waited for long enough.
-pub(crate) fn pass_over_the_late(sql: &dyn Sql, now: i64) -> Result<(), Error> {
-    let mut rooms = Vec::new();
-    sql.query(
-        "SELECT DISTINCT room FROM socket_waiting WHERE socket = '' AND at <= ?1",
-        &[Param::Integer(now - REORDER_WINDOW)],
-        &mut |row| {
-            rooms.push(row.text(0)?.to_owned());
-            Ok(true)
-        },
-    )?;
-    rooms.iter().try_for_each(|room| pass_over(sql, room))
+/// True when nobody is in a room.
+pub(crate) fn is_empty(sql: &dyn Sql, room: &str) -> Result<bool, Error> {
+    Ok(peers(sql, &Target::Room(room.to_owned()))?.is_empty())
 }
 
 /// Hands an event to a room's sockets. One that was sent the number already gets it no more.
-fn deliver(
+pub(crate) fn deliver(
     sql: &dyn Sql,
     room: &str,
     event: &Event,
@@ -240,11 +126,11 @@ fn deliver(
             continue;
         }
         if held {
-            if waiting(sql, room, &peer.id)? >= MAX_HELD {
+            if waiting::count(sql, room, &peer.id)? >= MAX_HELD {
                 session::end(sql, &peer.session, Gone::Overflow)?;
                 continue;
             }
-            wait(sql, room, &peer.id, sequence, event, "", 0)?;
+            waiting::add(sql, room, &peer.id, sequence, event, "", 0)?;
             continue;
         }
         outbox::push_event(sql, &peer.session, &peer.spelling, event)?;
@@ -256,84 +142,6 @@ fn deliver(
         }
     }
     Ok(())
-}
-
-/// An event that waited.
-struct Waited {
-    sequence: i64,
-    event: Event,
-    except: String,
-}
-
-fn wait(
-    sql: &dyn Sql,
-    room: &str,
-    socket: &str,
-    sequence: i64,
-    event: &Event,
-    except: &str,
-    now: i64,
-) -> Result<(), Error> {
-    sql.execute(
-        "INSERT INTO socket_waiting (room, socket, sequence, event, except_socket, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        &[
-            Param::Text(room),
-            Param::Text(socket),
-            Param::Integer(sequence),
-            Param::Text(&event.to_text()),
-            Param::Text(except),
-            Param::Integer(now),
-        ],
-    )
-}
-
-fn waiting(sql: &dyn Sql, room: &str, socket: &str) -> Result<i64, Error> {
-    let mut count = 0;
-    sql.query(
-        "SELECT count(*) FROM socket_waiting WHERE room = ?1 AND socket = ?2",
-        &[Param::Text(room), Param::Text(socket)],
-        &mut |row| {
-            count = row.integer(0)?;
-            Ok(false)
-        },
-    )?;
-    Ok(count)
-}
-
-/// Takes out what waits from a number on, in order; with `unbroken` only as far as no number is
-/// missing. Of a number that came twice the first counts.
-fn take_waiting(
-    sql: &dyn Sql,
-    room: &str,
-    socket: &str,
-    from: i64,
-    unbroken: bool,
-) -> Result<Vec<Waited>, Error> {
-    let mut taken: Vec<Waited> = Vec::new();
-    let mut positions = Vec::new();
-    sql.query(
-        "SELECT position, sequence, event, except_socket FROM socket_waiting \
-         WHERE room = ?1 AND socket = ?2 AND sequence >= ?3 ORDER BY sequence, position",
-        &[Param::Text(room), Param::Text(socket), Param::Integer(from)],
-        &mut |row| {
-            let sequence = row.integer(1)?;
-            let last = taken.last().map_or(from - 1, |waited| waited.sequence);
-            if unbroken && sequence > last + 1 {
-                return Ok(false);
-            }
-            positions.push(row.integer(0)?);
-            let again = sequence != UNNUMBERED && taken.iter().any(|it| it.sequence == sequence);
-            if let (false, Some(event)) = (again, Event::from_text(row.text(2)?)) {
-                taken.push(Waited { sequence, event, except: row.text(3)?.to_owned() });
-            }
-            Ok(true)
-        },
-    )?;
-    for position in positions {
-        sql.execute("DELETE FROM socket_waiting WHERE position = ?1", &[Param::Integer(position)])?;
-    }
-    Ok(taken)
 }
 
 /// Adds a target's sockets to a room; what was wrong, if it can't be.
@@ -371,7 +179,7 @@ pub(crate) fn join(
 pub(crate) fn release(sql: &dyn Sql, target: &Target, room: &str, after: i64) -> Result<(), Error> {
     for peer in peers(sql, target)? {
         let mut sent = after;
-        for waited in take_waiting(sql, room, &peer.id, UNNUMBERED, false)? {
+        for waited in waiting::take(sql, room, &peer.id, UNNUMBERED, false)? {
             if waited.sequence == UNNUMBERED || waited.sequence > after {
                 outbox::push_event(sql, &peer.session, &peer.spelling, &waited.event)?;
                 sent = sent.max(waited.sequence);
@@ -389,7 +197,7 @@ pub(crate) fn release(sql: &dyn Sql, target: &Target, room: &str, after: i64) ->
         )?;
         if Order::of(sql, room)?.is_none() {
             // The history tells which number comes next.
-            Order { last: sent, gaps: Vec::new() }.keep(sql, room)?;
+            Order::after(sent).keep(sql, room)?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use pingtalk_documents::{Error, Param, Sql};
 use pingtalk_spin_platform::now_millis;
 
 use crate::{
-    rooms, service,
+    order, service,
     session::{self, Gone, Socket},
     settings::{HOLD, Settings},
     tables,
@@ -81,7 +81,7 @@ fn end_the_silent(sql: &dyn Sql, now: i64) -> Result<(), Error> {
         now - HOLD,
     )?;
     held.iter().try_for_each(|id| session::end(sql, id, Gone::Overflow))?;
-    rooms::pass_over_the_late(sql, now)
+    order::pass_over_the_late(sql, now)
 }
 
 fn ids(sql: &dyn Sql, statement: &str, time: i64) -> Result<Vec<String>, Error> {

@@ -1,9 +1,9 @@
 //! The tables, and the instance's connection to them.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use pingtalk_documents::{Error, Sql};
-use pingtalk_spin_platform::Database;
+use pingtalk_spin_platform::{Database, Kept};
 
 const TABLES: [&str; 12] = [
     // Engine.IO sessions. Times are milliseconds since the epoch. `partial`: of a packet whose
@@ -47,12 +47,37 @@ const TABLES: [&str; 12] = [
 ];
 
 thread_local! {
-    static DATABASE: RefCell<Option<Database>> = const { RefCell::new(None) };
+    /// From 1, so that whoever has seen none looks.
+    static CHANGES: Cell<u64> = const { Cell::new(1) };
+    static DATABASE: Kept<Database> = const { Kept::new() };
 }
 
 /// Writes alone, all or nothing.
 pub(crate) fn write<T>(work: impl FnOnce(&dyn Sql) -> Result<T, Error>) -> Result<T, Error> {
-    with(|database| database.transaction(|| work(database)))
+    let written = with(|database| database.transaction(|| work(database)))?;
+    // A connection's own commits don't change its `data_version`.
+    note_change();
+    Ok(written)
+}
+
+/// Something was committed, here or elsewhere.
+pub(crate) fn note_change() {
+    CHANGES.set(CHANGES.get() + 1);
+}
+
+/// How many changes this instance knows of.
+pub(crate) fn changes() -> u64 {
+    CHANGES.get()
+}
+
+/// A number that changes with every commit of another connection.
+pub(crate) fn version(sql: &dyn Sql) -> Result<i64, Error> {
+    let mut version = 0;
+    sql.query("PRAGMA data_version", &[], &mut |row| {
+        version = row.integer(0)?;
+        Ok(false)
+    })?;
+    Ok(version)
 }
 
 /// Reads.
@@ -61,17 +86,5 @@ pub(crate) fn read<T>(work: impl FnOnce(&dyn Sql) -> Result<T, Error>) -> Result
 }
 
 fn with<T>(work: impl FnOnce(&Database) -> Result<T, Error>) -> Result<T, Error> {
-    DATABASE.with_borrow_mut(|database| {
-        let database = match database {
-            Some(database) => database,
-            none => {
-                let opened = Database::open()?;
-                opened.rarely_writing(|| {
-                    TABLES.iter().try_for_each(|table| opened.execute(table, &[]))
-                })?;
-                none.insert(opened)
-            }
-        };
-        work(database)
-    })
+    DATABASE.with(|kept| kept.with(|| Database::open_with(&TABLES), |database| work(database)))
 }

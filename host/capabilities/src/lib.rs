@@ -16,6 +16,7 @@ pub mod documents;
 pub mod events;
 pub mod grants;
 pub mod limits;
+pub mod rate;
 pub mod sockets;
 pub mod storage;
 pub mod tenant;

@@ -81,7 +81,10 @@ impl Checks<'_> {
             .components
             .iter()
             .filter(|(name, component)| {
-                !served(name) && component.host.consume.is_empty() && !component.host.sockets.serve
+                !served(name)
+                    && !component.host.spin_only
+                    && component.host.consume.is_empty()
+                    && !component.host.sockets.serve
             })
             .map(|(name, _)| name.clone())
             .collect();

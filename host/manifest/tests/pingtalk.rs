@@ -6,13 +6,30 @@ use pingtalk_manifest::{Manifest, Route};
 
 const TEXT: &str = include_str!("../../../spin.toml");
 
-fn manifest() -> Manifest {
+/// All of it, Spin's part included.
+fn whole() -> Manifest {
     Manifest::parse("spin.toml", TEXT).unwrap_or_else(|findings| panic!("{findings}"))
+}
+
+/// What this host serves of it.
+fn manifest() -> Manifest {
+    whole().for_this_host()
 }
 
 #[test]
 fn it_is_right_without_a_warning() {
+    assert_eq!(whole().check(), []);
     assert_eq!(manifest().check(), []);
+}
+
+#[test]
+fn what_stands_in_for_the_host_under_spin_is_left_out() {
+    let manifest = manifest();
+    let names: Vec<&str> = manifest.components.keys().map(String::as_str).collect();
+    assert_eq!(names, ["auth", "chat", "profile", "request"]);
+    let routes: Vec<String> = manifest.triggers.iter().map(|it| it.route.to_string()).collect();
+    assert_eq!(routes, ["/auth/...", "/profile/...", "/request/...", "/chat/..."]);
+    assert_eq!(whole().components.len(), 10);
 }
 
 #[test]

@@ -21,12 +21,6 @@ pub(crate) fn now() -> u64 {
     millis(Instant::now())
 }
 
-/// Nanoseconds from the start until now.
-pub(crate) fn nanos() -> u64 {
-    let since = Instant::now().saturating_duration_since(start());
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// The moment so many milliseconds after the start.
 pub(crate) fn instant(millis: u64) -> Instant {
     let start = start();

@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
-use crate::clock;
+use pingtalk_capabilities::rate::Rate;
 
-const SECOND: u64 = 1_000_000_000;
-/// How much of a second's amount may be used at once after a quiet while, as time.
-const BURST_NANOS: u64 = SECOND / 4;
+use crate::clock;
 
 /// How long after its last excess a tenant counts as straining the host.
 const STRAIN_MILLIS: u64 = 10_000;
@@ -87,46 +85,6 @@ impl Quota {
     }
 }
 
-/// Units a second, kept as the moment at which everything taken so far is paid for (the generic
-/// cell rate algorithm).
-#[derive(Debug, Default)]
-pub(crate) struct Rate {
-    /// 0: unbounded.
-    per_second: AtomicU64,
-    /// Nanoseconds since the process started.
-    paid_at: AtomicU64,
-}
-
-impl Rate {
-    fn set(&self, per_second: Option<u64>) {
-        // A rate of nothing would never be paid: the least there is stands for it.
-        self.per_second.store(per_second.map_or(0, |units| units.max(1)), Relaxed);
-    }
-
-    fn bounded(&self) -> bool {
-        self.per_second.load(Relaxed) != 0
-    }
-
-    /// Takes some, and says how long to wait for it.
-    pub(crate) fn take(&self, units: u64) -> Duration {
-        let per_second = self.per_second.load(Relaxed);
-        if per_second == 0 {
-            return Duration::ZERO;
-        }
-        self.take_at(clock::nanos(), units, per_second)
-    }
-
-    fn take_at(&self, now: u64, units: u64, per_second: u64) -> Duration {
-        let cost = u128::from(units) * u128::from(SECOND) / u128::from(per_second);
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
-        let least = now.saturating_sub(BURST_NANOS);
-        let pay = |paid: u64| paid.max(least).saturating_add(cost);
-        let before = self.paid_at.fetch_update(Relaxed, Relaxed, |paid| Some(pay(paid)));
-        let paid_at = before.map_or(0, pay);
-        Duration::from_nanos(paid_at.saturating_sub(now))
-    }
-}
-
 /// Something of which there is so much at once.
 #[derive(Debug, Default)]
 pub(crate) struct Amount {
@@ -162,21 +120,6 @@ impl Amount {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rate_lets_a_burst_through_and_then_slows_down() {
-        let rate = Rate::default();
-        let now = 10 * SECOND;
-        // A hundred a second: a quarter of them at once.
-        for _ in 0..25 {
-            assert_eq!(rate.take_at(now, 1, 100), Duration::ZERO);
-        }
-        assert_eq!(rate.take_at(now, 1, 100), Duration::from_millis(10));
-        assert_eq!(rate.take_at(now, 2, 100), Duration::from_millis(30));
-        // 30 ms later everything is paid, and nothing is saved up.
-        assert_eq!(rate.take_at(now + 30_000_000, 1, 100), Duration::from_millis(10));
-        assert_eq!(rate.take_at(now + 10 * SECOND, 25, 100), Duration::ZERO, "after a quiet while");
-    }
 
     #[test]
     fn what_is_unbounded_is_free_until_it_is_bounded() {

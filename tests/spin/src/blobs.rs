@@ -24,7 +24,7 @@ use wasmtime::{
 
 use crate::{
     bindings::blobs::{Blobs as Bindings, exports::pingtalk::blobs::store as wit},
-    instance::{Adapter, State},
+    instance::{Adapter, Given, State},
     manifest,
 };
 
@@ -55,7 +55,9 @@ impl BlobsBackend for SpinBlobs {
             Bindings::instantiate_async(store, component, linker).await
         };
         let adapter = Adapter::get("spin_blobs");
-        let started = adapter.start(self.folder.path(), &folder, Arc::default(), bind).await;
+        let manifest = self.folder.path().to_owned();
+        let given = Given { manifest, folder, ..Given::default() };
+        let started = adapter.start(given, bind).await;
         Ok(Arc::new(Handle(AsyncMutex::new(started))))
     }
 }

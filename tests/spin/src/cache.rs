@@ -21,7 +21,7 @@ use wasmtime::Store;
 
 use crate::{
     bindings::cache::{Cache as Bindings, exports::pingtalk::cache::store as wit},
-    instance::{Adapter, State},
+    instance::{Adapter, Given, State},
     key_value::Keys,
     manifest,
 };
@@ -61,7 +61,13 @@ impl CacheBackend for SpinCache {
                 Bindings::instantiate_async(store, component, linker).await
             };
             let adapter = Adapter::get("spin_cache");
-            let instance = adapter.start(folder, folder, Arc::clone(&keys), bind).await;
+            let given = Given {
+                manifest: folder.to_owned(),
+                folder: folder.to_owned(),
+                keys: Arc::clone(&keys),
+                ..Given::default()
+            };
+            let instance = adapter.start(given, bind).await;
             instances.push(Mutex::new(instance));
         }
         Ok(Arc::new(Handle { instances, next: AtomicUsize::new(0) }))

@@ -1,7 +1,7 @@
 //! The adapter for documents as a backend.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -24,9 +24,10 @@ use tokio::sync::Mutex;
 use wasmtime::Store;
 
 use crate::{
+    Consumer,
     bindings::documents::Documents as Bindings,
     convert,
-    instance::{Adapter, State},
+    instance::{Adapter, Given, State},
     manifest,
 };
 
@@ -37,6 +38,7 @@ const INSTANCES: usize = 2;
 pub struct SpinDocuments {
     folder: TempDir,
     manifests: AtomicUsize,
+    consumer: Arc<Consumer>,
 }
 
 impl SpinDocuments {
@@ -44,7 +46,14 @@ impl SpinDocuments {
     #[must_use]
     #[allow(clippy::new_ret_no_self)]
     pub fn new() -> Arc<dyn DocumentsBackend> {
-        Arc::new(Self { folder: tempfile::tempdir().unwrap(), manifests: AtomicUsize::new(0) })
+        Self::with_consumer(Arc::default())
+    }
+
+    /// The same, with a component that consumes events.
+    #[must_use]
+    pub fn with_consumer(consumer: Arc<Consumer>) -> Arc<dyn DocumentsBackend> {
+        let folder = tempfile::tempdir().unwrap();
+        Arc::new(Self { folder, manifests: AtomicUsize::new(0), consumer })
     }
 }
 
@@ -61,7 +70,13 @@ impl DocumentsBackend for SpinDocuments {
         manifest::write(&manifest, collections);
         let mut instances = Vec::new();
         for _ in 0..INSTANCES {
-            instances.push(Mutex::new(Instance::start(&manifest, &database).await));
+            let given = Given {
+                manifest: manifest.clone(),
+                folder: database.clone(),
+                consumer: Arc::clone(&self.consumer),
+                ..Given::default()
+            };
+            instances.push(Mutex::new(Instance::start(given).await));
         }
         let handle = Arc::new(Handle { instances, next: AtomicUsize::new(0), database });
         if let Some(first) = collections.first() {
@@ -83,14 +98,14 @@ struct Instance {
 }
 
 impl Instance {
-    async fn start(manifest: &Path, database: &Path) -> Self {
+    async fn start(given: Given) -> Self {
         let bind = async |store: &mut Store<State>,
                           component: &wasmtime::component::Component,
                           linker: &wasmtime::component::Linker<State>| {
             Bindings::instantiate_async(store, component, linker).await
         };
         let adapter = Adapter::get("spin_documents");
-        let (store, bindings) = adapter.start(manifest, database, Arc::default(), bind).await;
+        let (store, bindings) = adapter.start(given, bind).await;
         Self { store, bindings }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use wasmtime::{
@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{
 };
 
 use crate::{
+    Consumer,
     bindings::platform::{Platform, wasi::config::store as config},
     key_value::Keys,
 };
@@ -27,22 +28,21 @@ pub(crate) struct State {
     pub(crate) keys: Keys,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NoNetwork,
+    hooks: Network,
 }
 
 impl State {
-    /// What an instance is given: a folder with the manifest, and where the stores are.
-    fn new(manifest: &Path, folder: &Path, keys: Keys) -> Self {
+    fn new(given: Given) -> Self {
         let mut wasi = WasiCtx::builder();
         wasi.env("PINGTALK_COMPONENT", "tested").inherit_stderr();
-        wasi.preopened_dir(manifest, "/", FsPerms::ReadOnly).unwrap();
+        wasi.preopened_dir(&given.manifest, "/", FsPerms::ReadOnly).unwrap();
         Self {
             table: ResourceTable::new(),
-            folder: folder.to_path_buf(),
-            keys,
+            folder: given.folder,
+            keys: given.keys,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            hooks: NoNetwork,
+            hooks: Network(given.consumer),
         }
     }
 }
@@ -59,22 +59,37 @@ impl WasiHttpView for State {
     }
 }
 
-/// No component answers here: what is delivered comes back, and waits.
-struct NoNetwork;
+/// The way to other components: there is one.
+struct Network(Arc<Consumer>);
 
-impl WasiHttpHooks for NoNetwork {
+impl WasiHttpHooks for Network {
     fn send_request(
         &mut self,
-        _: http::Request<WasiBody>,
+        request: http::Request<WasiBody>,
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        let consumer = Arc::clone(&self.0);
+        Box::new(async move {
+            let response = consumer.call(request).await?;
+            Ok((response, Box::new(async { Ok(()) }) as Io))
+        })
     }
 }
 
-type Sent =
-    Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Io), Error>;
+
+/// What an application is given.
+#[derive(Clone, Default)]
+pub(crate) struct Given {
+    /// The folder with the manifest.
+    pub(crate) manifest: PathBuf,
+    /// Where its database lies.
+    pub(crate) folder: PathBuf,
+    pub(crate) keys: Keys,
+    pub(crate) consumer: Arc<Consumer>,
+}
 
 impl config::Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, config::Error>> {
@@ -132,12 +147,10 @@ impl Adapter {
     /// A new instance, through its generated bindings.
     pub(crate) async fn start<T>(
         &self,
-        manifest: &Path,
-        folder: &Path,
-        keys: Keys,
+        given: Given,
         bind: impl AsyncFnOnce(&mut Store<State>, &Component, &Linker<State>) -> wasmtime::Result<T>,
     ) -> (Store<State>, T) {
-        let mut store = Store::new(&self.engine, State::new(manifest, folder, keys));
+        let mut store = Store::new(&self.engine, State::new(given));
         let bound = bind(&mut store, &self.component, &self.linker).await.unwrap();
         (store, bound)
     }

@@ -8,6 +8,7 @@
 mod bindings;
 mod blobs;
 mod cache;
+mod consumer;
 mod convert;
 mod documents;
 mod instance;
@@ -17,4 +18,5 @@ mod sqlite;
 
 pub use blobs::SpinBlobs;
 pub use cache::SpinCache;
+pub use consumer::{Answer, Called, Consumer};
 pub use documents::SpinDocuments;
