@@ -14,8 +14,7 @@ use crate::percent;
 pub use crate::wasm::internal::{call, pause, random_hex, random_number, variable};
 
 /// What the paths of these calls start with.
-#[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
-pub(crate) const PREFIX: &str = "/.pingtalk/";
+pub const PREFIX: &str = "/.pingtalk/";
 /// The header that carries the signature.
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
 pub(crate) const SIGNATURE: &str = "pingtalk-signature";

@@ -26,8 +26,6 @@ use pingtalk_sdk::{
 
 use rules::Rules;
 
-/// Calls between components, which are signed and belong to no mount point.
-const INTERNAL: &str = "/.pingtalk/";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is exported.
@@ -36,7 +34,8 @@ pub(crate) struct Gateway;
 impl Guest for Gateway {
     async fn handle(request: wit::Request) -> Result<wit::Response, wit::ErrorCode> {
         let target = request.get_path_with_query().unwrap_or_default();
-        if target.starts_with(INTERNAL) {
+        // Calls between components are signed and belong to no mount point.
+        if target.starts_with(pingtalk_sdk::internal::PREFIX) {
             return handler::handle(request).await;
         }
         let mut headers = conv::header_map(&request.get_headers());

@@ -1,6 +1,10 @@
 //! What the manifest says about the component's requests.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    cell::OnceCell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
 use pingtalk_front::{cors::CorsPolicy, path};
 use pingtalk_manifest::{RateLimit, Route};
@@ -24,8 +28,15 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Reads them from the manifest.
-    pub(crate) fn of_component() -> Result<Self, String> {
+    /// The component's, read from the manifest once an instance.
+    pub(crate) fn of_component() -> Result<Rc<Self>, String> {
+        thread_local! {
+            static RULES: OnceCell<Result<Rc<Rules>, String>> = const { OnceCell::new() };
+        }
+        RULES.with(|rules| rules.get_or_init(|| Self::read().map(Rc::new)).clone())
+    }
+
+    fn read() -> Result<Self, String> {
         Served::with(|served| {
             let name = served.name();
             let host = &served.manifest.application.host;

@@ -12,8 +12,8 @@ use crate::{
     service,
     session::{self, Gone, Opened, Socket},
     settings::{
-        self, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_PAYLOAD, MAX_ROOM_BYTES, MAX_USER_BYTES,
-        Settings,
+        self, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_PAYLOAD, MAX_ROOM_BYTES, MAX_ROOMS,
+        MAX_USER_BYTES, Settings,
     },
     tables,
 };
@@ -137,6 +137,7 @@ impl<'p> Client<'p> {
         };
         let fits = attachment.len() <= MAX_ATTACHMENT_BYTES
             && user.len() <= MAX_USER_BYTES
+            && first_rooms.len() <= MAX_ROOMS
             && first_rooms.iter().all(|room| !room.is_empty() && room.len() <= MAX_ROOM_BYTES);
         let socket = Socket { id, namespace, user, attachment };
         let welcome = pingtalk_packets::connect(spelling, &socket.id);
@@ -144,12 +145,10 @@ impl<'p> Client<'p> {
             if !fits || !session::admit(sql, self.session, spelling, &socket)? {
                 return Ok(false);
             }
+            let target = Target::Socket(socket.id.clone());
             for room in &first_rooms {
-                let target = Target::Socket(socket.id.clone());
-                if rooms::join(sql, &target, room, false, 0)?.is_err() {
-                    session::detach(sql, &socket.id, Gone::Server)?;
-                    return Ok(false);
-                }
+                // It is in no others, and these are few enough.
+                drop(rooms::join(sql, &target, room, false, 0)?);
             }
             outbox::push(sql, self.session, &[format!("4{}", welcome.text)])?;
             Ok(true)
@@ -157,6 +156,8 @@ impl<'p> Client<'p> {
         if admitted {
             return Ok(());
         }
+        // The component took it in. Whether it hears that it is gone changes nothing here.
+        drop(service::disconnect(self.settings, socket, Gone::Server.word().to_owned()).await);
         self.refuse(spelling, "Too many connections".to_owned(), None)
     }
 

@@ -12,6 +12,7 @@ use pingtalk_sdk::{
 use pingtalk_spin_platform::now_millis;
 
 use crate::{
+    client::Client,
     outbox, payload, session,
     session::{Column, Gone, Opened},
     settings::{self, MAX_PAYLOAD, Settings},
@@ -26,6 +27,7 @@ const LONGEST_POLL: i64 = 20_000;
 const POLL_CLAIM: i64 = LONGEST_POLL + 5_000;
 /// How long a post may take.
 const POST_CLAIM: i64 = 60_000;
+
 pub(crate) fn routes() -> Router {
     // The gateway has taken the mount point off the path.
     Router::new().get("/", get).post("/", post)
@@ -204,15 +206,16 @@ async fn post(cx: Context) -> Result<Response> {
         sweep::tell_of_the_gone(&settings).await;
         return bad_request();
     };
-    let done = crate::client::Client::new(&id, &opened, &settings).take(packets).await;
-    let left = done.map_err(failed)?;
-    tables::write(|sql| {
+    let done = Client::new(&id, &opened, &settings).take(packets).await;
+    // However it ended: the client's next post must not meet this one's claim.
+    let left = done.as_deref().unwrap_or_default();
+    let released = tables::write(|sql| {
         if had_partial || !left.is_empty() {
-            session::keep_partial(sql, &id, &left)?;
+            session::keep_partial(sql, &id, left)?;
         }
         session::unclaim(sql, &id, Column::Post)
-    })
-    .map_err(failed)?;
+    });
+    done.and(released).map_err(failed)?;
     sweep::tell_of_the_gone(&settings).await;
     Ok(text("ok".to_owned()))
 }

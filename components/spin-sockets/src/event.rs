@@ -43,3 +43,27 @@ impl Event {
         serde_json::from_str(text).ok()
     }
 }
+
+/// An event on its way to many: written once for each spelling of the namespace.
+pub(crate) struct Encoded<'e> {
+    event: &'e Event,
+    packets: Vec<(String, Vec<String>)>,
+}
+
+impl<'e> Encoded<'e> {
+    pub(crate) fn new(event: &'e Event) -> Self {
+        Self { event, packets: Vec::new() }
+    }
+
+    /// The packets for a client that spells the namespace so.
+    pub(crate) fn packets(&mut self, spelling: &str) -> &[String] {
+        let at = self.packets.iter().position(|(known, _)| known == spelling);
+        let at = at.unwrap_or_else(|| {
+            // It was checked before it was kept.
+            let packets = self.event.packets(spelling).unwrap_or_default();
+            self.packets.push((spelling.to_owned(), packets));
+            self.packets.len() - 1
+        });
+        self.packets.get(at).map_or(&[], |(_, packets)| packets)
+    }
+}

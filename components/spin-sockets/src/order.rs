@@ -33,7 +33,7 @@ pub(crate) fn in_order(
     };
     if sequence <= order.last {
         let Some(at) = order.gaps.iter().position(|gap| *gap == sequence) else { return Ok(()) };
-        order.gaps.swap_remove(at);
+        order.gaps.remove(at);
         order.keep(sql, room)?;
         return deliver(sql, room, event, sequence, except);
     }

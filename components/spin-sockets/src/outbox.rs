@@ -3,7 +3,6 @@
 use pingtalk_documents::{Error, Param, Sql};
 
 use crate::{
-    event::Event,
     payload,
     session::{self, Gone},
     settings::{MAX_PAYLOAD, MAX_QUEUED_BYTES, MAX_QUEUED_PACKETS},
@@ -42,18 +41,6 @@ pub(crate) fn push(sql: &dyn Sql, session: &str, packets: &[String]) -> Result<(
         "UPDATE socket_sessions SET packets = packets + ?2, bytes = bytes + ?3 WHERE id = ?1",
         &[id, Param::Integer(count), Param::Integer(size)],
     )
-}
-
-/// Adds an event for a socket.
-pub(crate) fn push_event(
-    sql: &dyn Sql,
-    session: &str,
-    spelling: &str,
-    event: &Event,
-) -> Result<(), Error> {
-    // It was checked before it was kept.
-    let Ok(packets) = event.packets(spelling) else { return Ok(()) };
-    push(sql, session, &packets)
 }
 
 /// Takes what waits, as the body of a poll's answer: as much as one answer may hold, but a packet at

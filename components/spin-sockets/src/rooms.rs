@@ -1,12 +1,12 @@
 //! Who gets an event, and when.
 //!
-//! A room's numbered events go out in the order of their numbers ([`crate::order`]). A socket that holds a room gets what came meanwhile when it releases
-//! the room, but for what its history covered.
+//! A room's numbered events go out in the order of their numbers ([`crate::order`]). A socket that
+//! holds a room gets what came meanwhile when it releases the room, but for what its history covered.
 
 use pingtalk_documents::{Error, Param, Sql};
 
 use crate::{
-    event::Event,
+    event::{Encoded, Event},
     order::{Order, in_order},
     outbox,
     session::{self, Gone},
@@ -32,7 +32,6 @@ struct Peer {
 struct Member {
     peer: Peer,
     held: bool,
-    sent: i64,
     floor: i64,
 }
 
@@ -66,7 +65,7 @@ fn peers(sql: &dyn Sql, target: &Target) -> Result<Vec<Peer>, Error> {
 fn members(sql: &dyn Sql, room: &str) -> Result<Vec<Member>, Error> {
     let mut found = Vec::new();
     sql.query(
-        "SELECT s.id, s.session, s.spelling, m.held_since, m.sent, m.floor \
+        "SELECT s.id, s.session, s.spelling, m.held_since, m.floor \
          FROM socket_members AS m JOIN sockets AS s ON s.id = m.socket \
          WHERE m.room = ?1 AND s.gone = ''",
         &[Param::Text(room)],
@@ -78,8 +77,7 @@ fn members(sql: &dyn Sql, room: &str) -> Result<Vec<Member>, Error> {
                     spelling: row.text(2)?.to_owned(),
                 },
                 held: row.integer(3)? != 0,
-                sent: row.integer(4)?,
-                floor: row.integer(5)?,
+                floor: row.integer(4)?,
             });
             Ok(true)
         },
@@ -97,8 +95,9 @@ pub(crate) fn emit(
     now: i64,
 ) -> Result<(), Error> {
     let Target::Room(room) = target else {
+        let mut encoded = Encoded::new(event);
         for peer in peers(sql, target)?.iter().filter(|peer| peer.id != except) {
-            outbox::push_event(sql, &peer.session, &peer.spelling, event)?;
+            outbox::push(sql, &peer.session, encoded.packets(&peer.spelling))?;
         }
         return Ok(());
     };
@@ -113,7 +112,7 @@ pub(crate) fn is_empty(sql: &dyn Sql, room: &str) -> Result<bool, Error> {
     Ok(peers(sql, &Target::Room(room.to_owned()))?.is_empty())
 }
 
-/// Hands an event to a room's sockets. One that was sent the number already gets it no more.
+/// Hands an event to a room's sockets, but to those whose history covers it.
 pub(crate) fn deliver(
     sql: &dyn Sql,
     room: &str,
@@ -121,7 +120,8 @@ pub(crate) fn deliver(
     sequence: i64,
     except: &str,
 ) -> Result<(), Error> {
-    for Member { peer, held, sent, floor } in members(sql, room)? {
+    let mut encoded = Encoded::new(event);
+    for Member { peer, held, floor } in members(sql, room)? {
         if peer.id == except || (sequence != UNNUMBERED && sequence <= floor) {
             continue;
         }
@@ -133,13 +133,7 @@ pub(crate) fn deliver(
             waiting::add(sql, room, &peer.id, sequence, event, "", 0)?;
             continue;
         }
-        outbox::push_event(sql, &peer.session, &peer.spelling, event)?;
-        if sequence > sent {
-            sql.execute(
-                "UPDATE socket_members SET sent = ?3 WHERE room = ?1 AND socket = ?2",
-                &[Param::Text(room), Param::Text(&peer.id), Param::Integer(sequence)],
-            )?;
-        }
+        outbox::push(sql, &peer.session, encoded.packets(&peer.spelling))?;
     }
     Ok(())
 }
@@ -162,12 +156,12 @@ pub(crate) fn join(
                 Ok(false)
             },
         )?;
-        if rooms >= MAX_ROOMS {
+        if usize::try_from(rooms).unwrap_or(usize::MAX) >= MAX_ROOMS {
             return Ok(Err(format!("a socket can be in {MAX_ROOMS} rooms")));
         }
         sql.execute(
-            "INSERT INTO socket_members (room, socket, held_since, sent, floor) \
-             VALUES (?1, ?2, ?3, 0, 0) ON CONFLICT (room, socket) DO UPDATE \
+            "INSERT INTO socket_members (room, socket, held_since, floor) \
+             VALUES (?1, ?2, ?3, 0) ON CONFLICT (room, socket) DO UPDATE \
              SET held_since = max(held_since, ?3)",
             &[Param::Text(room), Param::Text(&peer.id), Param::Integer(if hold { now } else { 0 })],
         )?;
@@ -178,26 +172,22 @@ pub(crate) fn join(
 /// Ends the holds of a target's sockets: what came after the number they have follows.
 pub(crate) fn release(sql: &dyn Sql, target: &Target, room: &str, after: i64) -> Result<(), Error> {
     for peer in peers(sql, target)? {
-        let mut sent = after;
+        let mut last = after;
         for waited in waiting::take(sql, room, &peer.id, UNNUMBERED, false)? {
             if waited.sequence == UNNUMBERED || waited.sequence > after {
-                outbox::push_event(sql, &peer.session, &peer.spelling, &waited.event)?;
-                sent = sent.max(waited.sequence);
+                let mut encoded = Encoded::new(&waited.event);
+                outbox::push(sql, &peer.session, encoded.packets(&peer.spelling))?;
+                last = last.max(waited.sequence);
             }
         }
         sql.execute(
-            "UPDATE socket_members SET held_since = 0, sent = max(sent, ?3), floor = max(floor, ?4) \
+            "UPDATE socket_members SET held_since = 0, floor = max(floor, ?3) \
              WHERE room = ?1 AND socket = ?2",
-            &[
-                Param::Text(room),
-                Param::Text(&peer.id),
-                Param::Integer(sent),
-                Param::Integer(after),
-            ],
+            &[Param::Text(room), Param::Text(&peer.id), Param::Integer(after)],
         )?;
         if Order::of(sql, room)?.is_none() {
             // The history tells which number comes next.
-            Order::after(sent).keep(sql, room)?;
+            Order::after(last).keep(sql, room)?;
         }
     }
     Ok(())

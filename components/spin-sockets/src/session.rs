@@ -208,13 +208,18 @@ pub(crate) fn socket(
     Ok(found)
 }
 
-/// Adds a socket that its component has admitted; false when its user has too many.
+/// Adds a socket that its component has admitted; false when its user has too many, or its session
+/// ended meanwhile.
 pub(crate) fn admit(
     sql: &dyn Sql,
     session: &str,
     spelling: &str,
     socket: &Socket,
 ) -> Result<bool, Error> {
+    let lives = "SELECT count(*) FROM socket_sessions WHERE id = ?1 AND closing = 0";
+    if count(sql, lives, &[Param::Text(session)])? == 0 {
+        return Ok(false);
+    }
     let of_user = "SELECT count(*) FROM sockets WHERE user = ?1 AND gone = ''";
     if count(sql, of_user, &[Param::Text(&socket.user)])? >= MAX_SOCKETS_PER_USER {
         return Ok(false);

@@ -15,7 +15,7 @@ pub(crate) const MAX_QUEUED_BYTES: i64 = 16 * 1024 * 1024;
 pub(crate) const MAX_SESSIONS: i64 = 10_000;
 pub(crate) const MAX_SOCKETS_PER_USER: i64 = 1_000;
 /// Rooms a socket can be in, and a room's longest name in bytes.
-pub(crate) const MAX_ROOMS: i64 = 1_000;
+pub(crate) const MAX_ROOMS: usize = 1_000;
 pub(crate) const MAX_ROOM_BYTES: usize = 200;
 /// Longest event name, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 1_024;

@@ -28,11 +28,10 @@ const TABLES: [&str; 12] = [
          user TEXT NOT NULL, attachment BLOB NOT NULL, gone TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS sockets_session ON sockets (session)",
     "CREATE INDEX IF NOT EXISTS sockets_user ON sockets (user)",
-    // Who is in which room. `sent`: the highest number sent; `floor`: the number up to which a history
-    // covers the room; `held_since`: not 0 while the room's events are kept back.
+    // Who is in which room. `floor`: the number up to which a history covers the room; `held_since`: not 0 while the room's events are kept back.
     "CREATE TABLE IF NOT EXISTS socket_members (
          room TEXT NOT NULL, socket TEXT NOT NULL, held_since INTEGER NOT NULL,
-         sent INTEGER NOT NULL, floor INTEGER NOT NULL, PRIMARY KEY (room, socket))
+         floor INTEGER NOT NULL, PRIMARY KEY (room, socket))
          STRICT, WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS socket_members_socket ON socket_members (socket)",
     // The last number of each room that went out, and the numbers before it that did not.

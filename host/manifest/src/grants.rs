@@ -61,7 +61,7 @@ pub struct Queue {
     pub name: String,
     /// Exact topics.
     pub topics: Vec<String>,
-    /// Deliveries before an event is a dead letter; none: the host's default, 8.
+    /// Deliveries before an event is a dead letter; none: the host's default, 16.
     pub attempts: Option<u32>,
     /// The pause before the second delivery, doubling each time; none: 200 ms.
     pub first_pause: Option<Duration>,
