@@ -1,18 +1,20 @@
 //! What a tenant has stored, and how much it may.
 //!
 //! Stores tell how much they hold when they are asked, which costs them something; in between, what
-//! is written is added up here. So a tenant may go over its bounds by what it writes in a moment,
-//! and not by more.
+//! is written is added up here. Nobody waits for that count but who would be refused without it. So
+//! a tenant may go over its bounds by what it writes in a moment, and not by more.
 
 use std::{
+    pin::Pin,
     sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use futures_util::future::{FutureExt as _, Shared};
 
 use crate::{
     blobs::{BlobError, BlobInfo, Blobs, Bounds},
@@ -28,8 +30,16 @@ const DOCUMENTS_EVERY: Duration = Duration::from_secs(10);
 const BLOBS_EVERY: Duration = Duration::from_secs(300);
 /// How often at most while a tenant is over its bounds: it may have removed something.
 const FULL_EVERY: Duration = Duration::from_secs(1);
-/// Measuring takes at most one part in so many of a store's time.
+/// Measuring takes at most one part in so many of a store's time,
 const SHARE: u32 = 50;
+/// and one in so many while a tenant is over its bounds.
+const FULL_SHARE: u32 = 10;
+
+/// Work that goes on by itself.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Starts work that goes on whatever becomes of whoever started it: a runtime's `spawn`.
+pub type Spawn = fn(Task);
 
 /// How much is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +48,15 @@ pub struct Stored {
     pub documents: u64,
     /// Bytes of documents with their indexes.
     pub bytes: u64,
+}
+
+impl Stored {
+    fn and(self, more: Self) -> Self {
+        Self {
+            documents: self.documents.saturating_add(more.documents),
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
 }
 
 /// The bounds of a [`Storage`]. None: unbounded.
@@ -74,14 +93,12 @@ impl Storage {
         self.max_bytes.store(limits.bytes.unwrap_or(0), Relaxed);
     }
 
-    /// What is known to be stored, blobs included; 0 for a tenant without bounds, which nobody
-    /// measures.
+    /// What is known to be stored, blobs included; nothing for a tenant without bounds, which
+    /// nobody measures.
     #[must_use]
     pub fn stored(&self) -> Stored {
-        Stored {
-            documents: self.documents.count.load(Relaxed),
-            bytes: self.documents.bytes.load(Relaxed) + self.blobs.bytes.load(Relaxed),
-        }
+        let (documents, blobs) = (self.documents.stored(), self.blobs.stored());
+        Stored { documents: documents.documents, bytes: documents.bytes + blobs.bytes }
     }
 
     fn bounded(&self) -> bool {
@@ -100,83 +117,152 @@ impl Storage {
 
 /// One kind of things: what was measured, and what was added since.
 #[derive(Debug, Default)]
-struct Figure {
-    count: AtomicU64,
-    bytes: AtomicU64,
-    /// When it was measured last and when it is to be measured again, in milliseconds of
-    /// [`millis`]; 0: never yet.
-    measured: AtomicU64,
-    due: AtomicU64,
-    measuring: AtomicBool,
+struct Figure(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    stored: Stored,
+    /// Added since the measurement under way began: it may have been seen by it or not.
+    since: Stored,
+    /// The last measurement can have counted something twice.
+    rough: bool,
+    last: Option<Measured>,
+    under_way: Option<Shared<Task>>,
+}
+
+/// When something was measured, and how long that took.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    at: Instant,
+    took: Duration,
+}
+
+impl Known {
+    fn is_due(&self, full: bool, every: Duration) -> bool {
+        let Some(last) = self.last else { return true };
+        let pause = match full {
+            true if self.rough => return true,
+            true => FULL_EVERY.max(last.took * FULL_SHARE),
+            false => every.max(last.took * SHARE),
+        };
+        last.at.elapsed() >= pause
+    }
 }
 
 impl Figure {
-    fn add(&self, count: u64, bytes: u64) {
-        self.count.fetch_add(count, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Measures unless that was done lately or is being done. A store that does not answer leaves
-    /// the figure as it is: it won't take the write either.
-    async fn refresh<E>(
-        &self,
+    fn stored(&self) -> Stored {
+        self.known().stored
+    }
+
+    fn add(&self, added: Stored) {
+        let mut known = self.known();
+        known.stored = known.stored.and(added);
+        if known.under_way.is_some() {
+            known.since = known.since.and(added);
+        }
+    }
+
+    /// A store that did not answer leaves the figure as it is: it won't take the write either.
+    fn measured(&self, stored: Option<Stored>, took: Duration) {
+        let mut known = self.known();
+        known.under_way = None;
+        let since = std::mem::take(&mut known.since);
+        if let Some(stored) = stored {
+            known.stored = stored.and(since);
+            known.rough = since != Stored::default();
+        }
+        known.last = Some(Measured { at: Instant::now(), took });
+    }
+}
+
+impl Storage {
+    /// Has one kind of things measured where that is due. Where the tenant is `full`, the caller
+    /// waits for it.
+    async fn refresh<M>(
+        self: &Arc<Self>,
+        kind: Kind,
         full: bool,
-        every: Duration,
-        measure: impl Future<Output = Result<Option<Stored>, E>>,
-    ) {
-        let now = millis();
-        let hurry = full && now >= self.measured.load(Relaxed) + whole_millis(FULL_EVERY);
-        if (now < self.due.load(Relaxed) && !hurry) || self.measuring.swap(true, Relaxed) {
-            return;
+        spawn: Spawn,
+        measure: impl Fn() -> M,
+    ) where
+        M: Future<Output = Option<Stored>> + Send + 'static,
+    {
+        // What was under way already may have missed what was removed; one that began later has not.
+        for _ in 0..2 {
+            let Some(under_way) = self.measurement(kind, full, spawn, &measure) else { return };
+            if !full {
+                return;
+            }
+            under_way.await;
         }
-        // However this ends, a cancelled call included, somebody else can measure.
-        let _done = Done(&self.measuring);
-        let began = Instant::now();
-        if let Ok(Some(stored)) = measure.await {
-            self.count.store(stored.documents, Relaxed);
-            self.bytes.store(stored.bytes, Relaxed);
+    }
+
+    /// The measurement under way, begun if one is due.
+    fn measurement<M>(
+        self: &Arc<Self>,
+        (figure, every): Kind,
+        full: bool,
+        spawn: Spawn,
+        measure: impl Fn() -> M,
+    ) -> Option<Shared<Task>>
+    where
+        M: Future<Output = Option<Stored>> + Send + 'static,
+    {
+        let mut known = figure(self).known();
+        if let Some(under_way) = &known.under_way {
+            return Some(under_way.clone());
         }
-        let pause = every.max(began.elapsed() * SHARE);
-        self.measured.store(millis(), Relaxed);
-        self.due.store(millis() + whole_millis(pause), Relaxed);
+        if !known.is_due(full, every) {
+            return None;
+        }
+        let (storage, measure) = (Arc::clone(self), measure());
+        let task: Task = Box::pin(async move {
+            let began = Instant::now();
+            let stored = measure.await;
+            figure(&storage).measured(stored, began.elapsed());
+        });
+        let task = task.shared();
+        known.under_way = Some(task.clone());
+        spawn(Box::pin(task.clone()));
+        Some(task)
     }
 }
 
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Relaxed);
-    }
-}
-
-/// Milliseconds since this process first asked, and one.
-fn millis() -> u64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    whole_millis(START.elapsed()) + 1
-}
-
-fn whole_millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
+/// Which figure, and how often it is measured.
+type Kind = (fn(&Storage) -> &Figure, Duration);
+const DOCUMENTS: Kind = (|storage| &storage.documents, DOCUMENTS_EVERY);
+const BLOBS: Kind = (|storage| &storage.blobs, BLOBS_EVERY);
 
 /// Documents within a tenant's bounds: commits that add something are refused beyond them.
 pub struct BoundedDocuments {
     inner: Arc<dyn Documents>,
     volume: Arc<dyn Volume>,
     storage: Arc<Storage>,
+    spawn: Spawn,
 }
 
 impl BoundedDocuments {
     /// Puts a tenant's account in front of its documents.
     #[must_use]
-    pub fn new(inner: Arc<dyn Documents>, volume: Arc<dyn Volume>, storage: Arc<Storage>) -> Self {
-        Self { inner, volume, storage }
+    pub fn new(
+        inner: Arc<dyn Documents>,
+        volume: Arc<dyn Volume>,
+        storage: Arc<Storage>,
+        spawn: Spawn,
+    ) -> Self {
+        Self { inner, volume, storage, spawn }
     }
 
     async fn refresh(&self, full: bool) {
-        let measure = async { self.volume.stored().await.map(Some) };
-        self.storage.documents.refresh(full, DOCUMENTS_EVERY, measure).await;
+        let measure = || {
+            let volume = Arc::clone(&self.volume);
+            async move { volume.stored().await.ok() }
+        };
+        self.storage.refresh(DOCUMENTS, full, self.spawn, measure).await;
     }
 }
 
@@ -236,7 +322,8 @@ impl Documents for BoundedDocuments {
         let outcomes = self.inner.commit(transaction, deadline).await?;
         for outcome in &outcomes {
             if let Outcome::Inserted(document) = outcome {
-                self.storage.documents.add(1, document.len() as u64);
+                let bytes = document.len() as u64;
+                self.storage.documents.add(Stored { documents: 1, bytes });
             }
         }
         Ok(outcomes)
@@ -247,21 +334,25 @@ impl Documents for BoundedDocuments {
 pub struct BoundedBlobs {
     inner: Arc<dyn Blobs>,
     storage: Arc<Storage>,
+    spawn: Spawn,
 }
 
 impl BoundedBlobs {
     /// Puts a tenant's account in front of its blobs.
     #[must_use]
-    pub fn new(inner: Arc<dyn Blobs>, storage: Arc<Storage>) -> Self {
-        Self { inner, storage }
+    pub fn new(inner: Arc<dyn Blobs>, storage: Arc<Storage>, spawn: Spawn) -> Self {
+        Self { inner, storage, spawn }
     }
 
     async fn refresh(&self, full: bool) {
-        let measure = async {
-            let bytes = self.inner.stored_bytes().await?;
-            Ok::<_, BlobError>(bytes.map(|bytes| Stored { documents: 0, bytes }))
+        let measure = || {
+            let blobs = Arc::clone(&self.inner);
+            async move {
+                let bytes = blobs.stored_bytes().await.ok()??;
+                Some(Stored { documents: 0, bytes })
+            }
         };
-        self.storage.blobs.refresh(full, BLOBS_EVERY, measure).await;
+        self.storage.refresh(BLOBS, full, self.spawn, measure).await;
     }
 }
 
@@ -285,7 +376,7 @@ impl Blobs for BoundedBlobs {
             return Err(BlobError::QuotaExceeded);
         }
         let stored = self.inner.put(container, name, content, bounds).await?;
-        self.storage.blobs.add(0, stored.size);
+        self.storage.blobs.add(Stored { documents: 0, bytes: stored.size });
         Ok(stored)
     }
 

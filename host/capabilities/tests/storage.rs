@@ -21,7 +21,12 @@ use pingtalk_capabilities::{
         Document, DocumentError, Documents, Filter, Operation, Outcome, Query, Transaction, Volume,
         Write,
     },
-    storage::{BoundedBlobs, BoundedDocuments, Storage, StorageLimits, Stored},
+    storage::{BoundedBlobs, BoundedDocuments, Spawn, Storage, StorageLimits, Stored},
+};
+use tokio::sync::Semaphore;
+
+const SPAWN: Spawn = |task| {
+    tokio::spawn(task);
 };
 
 /// A store that counts, and counts how often it is asked.
@@ -30,6 +35,8 @@ struct Behind {
     documents: AtomicU64,
     bytes: AtomicU64,
     asked: AtomicU64,
+    /// Counting waits for one of these where there is a queue for them.
+    counts: Option<Semaphore>,
 }
 
 #[async_trait]
@@ -90,7 +97,11 @@ impl Documents for Behind {
 impl Volume for Behind {
     async fn stored(&self) -> Result<Stored, DocumentError> {
         self.asked.fetch_add(1, SeqCst);
-        Ok(Stored { documents: self.documents.load(SeqCst), bytes: self.bytes.load(SeqCst) })
+        let (documents, bytes) = (self.documents.load(SeqCst), self.bytes.load(SeqCst));
+        if let Some(counts) = &self.counts {
+            counts.acquire().await.unwrap().forget();
+        }
+        Ok(Stored { documents, bytes })
     }
 }
 
@@ -132,13 +143,25 @@ fn insert(size: usize) -> Transaction {
 }
 
 fn bounded(limits: &StorageLimits) -> (Arc<Behind>, Arc<Storage>, BoundedDocuments) {
-    let (behind, storage) = (Arc::new(Behind::default()), Arc::new(Storage::new(limits)));
+    over(Behind::default(), limits)
+}
+
+fn over(behind: Behind, limits: &StorageLimits) -> (Arc<Behind>, Arc<Storage>, BoundedDocuments) {
+    let (behind, storage) = (Arc::new(behind), Arc::new(Storage::new(limits)));
     let documents = BoundedDocuments::new(
         Arc::clone(&behind) as _,
         Arc::clone(&behind) as _,
         Arc::clone(&storage),
+        SPAWN,
     );
     (behind, storage, documents)
+}
+
+/// Lets tasks go as far as they get.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn soon() -> Instant {
@@ -151,20 +174,24 @@ async fn a_full_store_takes_nothing_more_until_something_is_removed() {
     let (behind, storage, documents) = bounded(&limits);
     for _ in 0..3 {
         documents.commit(insert(10), soon()).await.unwrap();
+        settle().await;
     }
     let refused = documents.commit(insert(10), soon()).await;
     assert_eq!(refused, Err(DocumentError::QuotaExceeded));
     assert_eq!(behind.documents.load(SeqCst), 3);
     assert_eq!(storage.stored(), Stored { documents: 3, bytes: 30 });
-    // Measured for the first commit; it grew full too soon after that to be asked again.
-    assert_eq!(behind.asked.load(SeqCst), 1);
+    // The first commit had it measured, which may have counted that commit twice: so it was asked
+    // again before one was refused.
+    assert_eq!(behind.asked.load(SeqCst), 2);
+    assert_eq!(documents.commit(insert(10), soon()).await, Err(DocumentError::QuotaExceeded));
+    assert_eq!(behind.asked.load(SeqCst), 2, "too soon to ask again");
 
     let remove = Operation::DeleteAll(Filter::default());
     documents.commit(transaction(remove), soon()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     documents.commit(insert(10), soon()).await.unwrap();
     assert_eq!(storage.stored(), Stored { documents: 1, bytes: 10 });
-    assert_eq!(behind.asked.load(SeqCst), 2);
+    assert_eq!(behind.asked.load(SeqCst), 3);
 }
 
 #[tokio::test]
@@ -172,7 +199,7 @@ async fn bytes_are_those_of_documents_and_blobs_together() {
     let limits = StorageLimits { documents: None, bytes: Some(1_000) };
     let (_, storage, documents) = bounded(&limits);
     let behind = Arc::new(Behind::default());
-    let blobs = BoundedBlobs::new(Arc::clone(&behind) as _, Arc::clone(&storage));
+    let blobs = BoundedBlobs::new(Arc::clone(&behind) as _, Arc::clone(&storage), SPAWN);
     let put = |size: usize| {
         let content = Full::new(Bytes::from(vec![0; size]));
         let content = content.map_err(|never: Infallible| match never {}).boxed_unsync();
@@ -196,4 +223,35 @@ async fn without_bounds_nobody_measures() {
     }
     assert_eq!(behind.asked.load(SeqCst), 0);
     assert_eq!(storage.stored(), Stored::default());
+}
+
+#[tokio::test]
+async fn a_slow_count_holds_up_nobody_but_who_would_be_refused() {
+    let limits = StorageLimits { documents: Some(5), bytes: None };
+    let behind = Behind { counts: Some(Semaphore::new(0)), ..Behind::default() };
+    let (behind, storage, documents) = over(behind, &limits);
+    let documents = Arc::new(documents);
+    for _ in 0..4 {
+        documents.commit(insert(10), soon()).await.unwrap();
+        settle().await;
+    }
+    assert_eq!(behind.asked.load(SeqCst), 1, "one measurement at a time");
+    // It saw the first document, and three were added meanwhile.
+    behind.counts.as_ref().unwrap().add_permits(1);
+    settle().await;
+    assert_eq!(storage.stored().documents, 5, "never less than there is");
+    let waiting = tokio::spawn({
+        let documents = Arc::clone(&documents);
+        async move { documents.commit(insert(10), soon()).await }
+    });
+    settle().await;
+    assert!(!waiting.is_finished(), "it is counted again before it is refused");
+    // Whoever waits may go away: the count goes on.
+    waiting.abort();
+    behind.counts.as_ref().unwrap().add_permits(1);
+    settle().await;
+    assert_eq!(storage.stored().documents, 4);
+    documents.commit(insert(10), soon()).await.unwrap();
+    assert_eq!(documents.commit(insert(10), soon()).await, Err(DocumentError::QuotaExceeded));
+    assert_eq!(behind.documents.load(SeqCst), 5);
 }

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use pingtalk_capabilities::storage::{BoundedBlobs, BoundedDocuments, Storage};
+use pingtalk_capabilities::storage::{BoundedBlobs, BoundedDocuments, Spawn, Storage};
 use pingtalk_runtime::Quota;
 use pingtalk_sockets::SocketServer;
 use pingtalk_tenancy::{assemble, control::TenantBudgets};
 
 use super::compose::Stores;
+
+/// On the thread of the call that found a measurement due.
+const SPAWN: Spawn = |task| {
+    tokio::spawn(task);
+};
 
 /// A tenant's account.
 pub(crate) struct Account {
@@ -41,9 +46,14 @@ impl Account {
                 Arc::clone(&documents.documents),
                 Arc::clone(&documents.volume),
                 Arc::clone(storage),
+                SPAWN,
             )),
             cache: Arc::clone(&stores.cache),
-            blobs: Arc::new(BoundedBlobs::new(Arc::clone(&stores.blobs), Arc::clone(storage))),
+            blobs: Arc::new(BoundedBlobs::new(
+                Arc::clone(&stores.blobs),
+                Arc::clone(storage),
+                SPAWN,
+            )),
             sockets: Arc::clone(sockets) as _,
         }
     }
