@@ -2,8 +2,8 @@
  * A hostile tenant beside a well-behaved one. Each thing it does has its expected end, costs the
  * neighbour little, and shows in the offender's figures.
  *
- * What the neighbour notices is reported as a ratio of two measurements in the same run;
- * `HOSTILE_SECONDS` (2) makes each longer.
+ * What the neighbour notices is a ratio of two measurements in the same run, in windows that take turns;
+ * `HOSTILE_ROUNDS` (3) makes it more certain.
  */
 
 import assert from "node:assert/strict";
@@ -16,25 +16,28 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client, eventually } from "./client.mjs";
 import { BINARY, startHost } from "./host.mjs";
+import { comparison, Neighbour } from "./neighbour.mjs";
 import { Operator } from "./operator.mjs";
 import { profileExists, signUp } from "./people.mjs";
 import { sessionCookie } from "./tokens.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const EVIL = "evil.example.org";
-const SECONDS = Number(process.env.HOSTILE_SECONDS ?? 2);
+const WINDOWS = { rounds: Number(process.env.HOSTILE_ROUNDS ?? 3), seconds: 1 };
 /** Requests of the hostile tenant's clients at once. */
 const ATTACKERS = 6;
 /** A hostile tenant's answers may take their time. */
 const ATTACK_BOUND = 60_000;
-/** The neighbour's requests at once, and the pause between two. */
-const CALLERS = 4;
-const CALL_EVERY = 15;
-/** Beyond this the neighbour would have noticed, on however noisy a machine. */
-const MOST = 10;
+/**
+ * By how much the neighbour's p99 may move. The aim is 1.2, which takes more windows to tell from chance
+ * than there is time for here (bench/results.md).
+ */
+const MOST = 1.5;
+/** Chance may be against it so many times less one. */
+const TRIES = 3;
 
 /** That compiling may take: our own services are in the cache. */
-const COMPILE_SECONDS = 10;
+const COMPILE_SECONDS = 5;
 /** Beyond its requests a second it is refused at the door, whatever it does. */
 const TOO_MANY = 429;
 
@@ -43,8 +46,8 @@ const TOO_MANY = 429;
  * wait for CPU time that it owes, and miss its deadline (504).
  */
 const DEEDS = [
-  ["computes for ever", "/loop", [500, 503, 504], "throttled_seconds"],
-  ["computes and gives way", "/yield-loop", [500, 503, 504], "throttled_seconds"],
+  ["computes for ever", "/loop", [500, 503, 504], "cpu_seconds"],
+  ["computes and gives way", "/yield-loop", [500, 503, 504], "cpu_seconds"],
   ["allocates for ever", "/allocate", [500, 503, 504], "failed"],
   ["calls itself for ever", "/recurse?1000000000", [500, 503, 504], "failed"],
   ["opens handles for ever", "/flood", [500, 503, 504], "failed"],
@@ -84,7 +87,7 @@ documents = ["db.things:write", "authDB.auths:read"]
 cache = ["flood:"]
 blobs = ["files"]
 sockets = { serve = true, emit = true }
-budgets = { wall_time = "3s" }
+budgets = { wall_time = "1s" }
 `;
 
 describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", timeout: 600_000 }, () => {
@@ -92,51 +95,46 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
   let operator;
   let probe;
   let neighbour;
+  let attacker;
 
   before(async () => {
     host = await startHost({ env: { PINGTALK_COMPILE_TIME: `${COMPILE_SECONDS}` } });
     operator = new Operator(host);
     neighbour = await signUp(host.url);
     await profileExists(neighbour);
+    attacker = fork(new URL("attacker.mjs", import.meta.url));
     probe = await operator.upload(readFileSync(resolve(ROOT, "target/wasm32-wasip2/component/guest_probe.wasm")));
     await operator.do("POST", "/v1/tenants", { name: "evil", hosts: [EVIL] });
     await operator.do("POST", "/v1/tenants/evil/deployments", { manifest: MANIFEST, components: { probe } });
     assert.equal((await ask("/hello")).status, 200);
   });
-  after(() => host?.close());
+  after(async () => {
+    attacker?.kill();
+    await host?.close();
+  });
 
   function ask(path, options = {}) {
     return new Client(host.url).get(path, { headers: { host: EVIL }, ...options });
   }
 
-  /** The neighbour's answer times while something goes on, in milliseconds. */
-  async function neighbourly(during) {
-    const times = [];
-    const ending = new AbortController();
-    const call = async (which) => {
-      const clients = Array.from({ length: 8 }, () => neighbour.clone());
-      for (let n = which; !ending.signal.aborted; n += 1) {
-        const since = performance.now();
-        const { status, body } = await clients[n % clients.length].get("/profile/getProfile");
-        times.push(performance.now() - since);
-        assert.equal(status, 200, JSON.stringify(body));
-        await pause(CALL_EVERY);
-      }
-    };
-    const callers = Array.from({ length: CALLERS }, (_, which) => call(which));
-    await Promise.race([during(), ...callers.map((caller) => caller.then(() => new Promise(() => {})))]);
-    ending.abort();
-    await Promise.all(callers);
-    return times.sort((a, b) => a - b);
+  /** @returns {Promise<[number | string, number][]>} how often each status came */
+  async function attack(path, seconds) {
+    attacker.send({ url: host.url, host: EVIL, path, count: ATTACKERS, seconds });
+    const [statuses] = await once(attacker, "message", { signal: AbortSignal.timeout(ATTACK_BOUND) });
+    return statuses;
   }
 
-  /** @returns {Promise<Map<number, number>>} how often each status came */
-  async function attack(path) {
-    const attacker = fork(new URL("attacker.mjs", import.meta.url));
-    attacker.send({ url: host.url, host: EVIL, path, count: ATTACKERS, seconds: SECONDS });
-    const [statuses] = await once(attacker, "message", { signal: AbortSignal.timeout(ATTACK_BOUND) });
-    attacker.kill();
-    return new Map(statuses);
+  /** Something goes on beside the neighbour, which notices little of it. */
+  async function expectUnnoticed(test, noise) {
+    for (let attempt = 1; ; attempt += 1) {
+      const times = await new Neighbour(neighbour).compare(noise, WINDOWS);
+      test.diagnostic(`the neighbour's ${comparison(times)}`);
+      const ratio = times.beside.at(0.99) / times.quiet.at(0.99);
+      if (ratio <= MOST) {
+        return;
+      }
+      assert.ok(attempt < TRIES, `the neighbour's p99 is ${ratio.toFixed(2)} times what it was`);
+    }
   }
 
   async function figure(name) {
@@ -146,21 +144,17 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
 
   for (const [does, path, expected, shows] of DEEDS) {
     it(`${does} at its own cost`, async (test) => {
-      const quiet = await neighbourly(() => pause(SECONDS * 1000));
       const before = await figure(shows);
-      let statuses;
-      const beside = await neighbourly(async () => {
-        statuses = await attack(path);
+      const answers = new Map();
+      await expectUnnoticed(test, async (seconds) => {
+        for (const [status, count] of await attack(path, seconds)) {
+          answers.set(status, (answers.get(status) ?? 0) + count);
+        }
       });
-      const shown = [...statuses].map(([status, count]) => `${count} × ${status}`).join(", ");
-      assert.ok([...statuses.keys()].every((status) => [...expected, TOO_MANY].includes(status)), `${path}: ${shown}`);
+      const shown = [...answers].map(([status, count]) => `${count} × ${status}`).join(", ");
+      test.diagnostic(shown);
+      assert.ok([...answers.keys()].every((status) => [...expected, TOO_MANY].includes(status)), `${path}: ${shown}`);
       assert.ok((await figure(shows)) > before, `${shows} did not grow`);
-      const ratio = (share) => at(beside, share) / at(quiet, share);
-      test.diagnostic(
-        `${shown}; the neighbour's p50 ${at(quiet, 0.5).toFixed(1)} -> ${at(beside, 0.5).toFixed(1)} ms, ` +
-          `p99 ${at(quiet, 0.99).toFixed(1)} -> ${at(beside, 0.99).toFixed(1)} ms (${ratio(0.99).toFixed(2)} times)`,
-      );
-      assert.ok(ratio(0.5) < MOST, `the neighbour's median is ${ratio(0.5).toFixed(1)} times what it was`);
       await eventually(async () => assert.equal((await ask("/hello")).status, 200, "it works again"));
     });
   }
@@ -199,7 +193,7 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
   });
 
   it("can't ask for more than the operator gives", async () => {
-    const greedy = MANIFEST.replace('wall_time = "3s"', 'wall_time = "3s", memory = "512MiB"');
+    const greedy = MANIFEST.replace('wall_time = "1s"', 'wall_time = "1s", memory = "512MiB"');
     const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
       json: { manifest: greedy, components: { probe } },
     });
@@ -255,26 +249,29 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
 
   it("can't hold up others with a component that compiles for ever", async (test) => {
     const endless = await operator.upload(slowToCompile(650_000));
-    const quiet = await neighbourly(() => pause(SECONDS * 1000));
-    const beside = await neighbourly(async () => {
+    await expectUnnoticed(test, async () => {
       const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
         json: { components: { probe: endless } },
       });
       assert.equal(status, 422, text);
       // Whichever of the compiler's bounds it meets first.
-      assert.match(text, /it took longer than 10s to compile|memory allocation of \d+ bytes failed/);
+      assert.match(text, /it took longer than \d+s to compile|memory allocation of \d+ bytes failed/);
     });
-    test.diagnostic(`the neighbour's p99 ${at(quiet, 0.99).toFixed(1)} -> ${at(beside, 0.99).toFixed(1)} ms while it compiles`);
-    assert.ok(at(beside, 0.5) / at(quiet, 0.5) < MOST);
     assert.equal((await ask("/hello")).status, 200, "the release before is in force");
   });
 
   it("is refused at the door beyond its requests a second, and nobody else is", async () => {
     await operator.do("PATCH", "/v1/tenants/evil", { budgets: { requests_per_second: 20 } });
-    const answers = await Promise.all(Array.from({ length: 60 }, () => ask("/hello")));
+    const timed = async () => {
+      const since = performance.now();
+      const answer = await ask("/hello");
+      return { ...answer, took: performance.now() - since };
+    };
+    const answers = await Promise.all(Array.from({ length: 60 }, timed));
     const refused = answers.filter(({ status }) => status === 429);
     assert.ok(refused.length >= 30, `${refused.length} of 60 refused`);
     assert.ok(refused.every(({ headers }) => Number(headers["retry-after"]) > 0));
+    assert.ok(refused.every(({ took }) => took >= 90), "who tries again at once is slowed down");
     assert.equal((await neighbour.clone().get("/profile/getProfile")).status, 200);
   });
 
@@ -321,8 +318,4 @@ function slowToCompile(count) {
     section(10, Buffer.concat([leb(FUNCTIONS), ...Array.from({ length: FUNCTIONS }, () => [leb(body.length), body]).flat()])),
   ]);
   return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]), section(1, module)]);
-}
-
-function at(sorted, share) {
-  return sorted[Math.floor((sorted.length - 1) * share)];
 }

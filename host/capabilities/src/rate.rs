@@ -43,22 +43,35 @@ impl Rate {
         self.per_second.load(Relaxed) != 0
     }
 
-    /// Takes some, and says how long to wait for it.
+    /// Takes some that was used already, and says how long to wait for it.
     pub fn take(&self, units: u64) -> Duration {
-        let per_second = self.per_second.load(Relaxed);
-        if per_second == 0 {
-            return Duration::ZERO;
-        }
-        self.take_at(nanos(), units, per_second)
+        self.take_within(units, Duration::MAX).unwrap_or(Duration::MAX)
     }
 
-    fn take_at(&self, now: u64, units: u64, per_second: u64) -> Duration {
+    /// Takes some and says how long to wait for it, unless that is longer than `patience`: whoever gives up
+    /// must not leave a debt for those after it.
+    pub fn take_within(&self, units: u64, patience: Duration) -> Option<Duration> {
+        let per_second = self.per_second.load(Relaxed);
+        if per_second == 0 {
+            return Some(Duration::ZERO);
+        }
+        self.take_at(nanos(), units, per_second, patience)
+    }
+
+    fn take_at(
+        &self,
+        now: u64,
+        units: u64,
+        per_second: u64,
+        patience: Duration,
+    ) -> Option<Duration> {
         let cost = u128::from(units) * u128::from(SECOND) / u128::from(per_second);
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let least = now.saturating_sub(BURST_NANOS);
         let pay = |paid: u64| paid.max(least).saturating_add(cost);
-        let before = self.paid_at.fetch_update(Relaxed, Relaxed, |paid| Some(pay(paid)));
-        Duration::from_nanos(before.map_or(0, pay).saturating_sub(now))
+        let wait = |paid: u64| Duration::from_nanos(paid.saturating_sub(now));
+        let take = |paid: u64| Some(pay(paid)).filter(|paid| wait(*paid) <= patience);
+        self.paid_at.fetch_update(Relaxed, Relaxed, take).ok().map(|before| wait(pay(before)))
     }
 }
 
@@ -77,14 +90,18 @@ mod tests {
         let rate = Rate::default();
         let now = 10 * SECOND;
         // A hundred a second: a quarter of them at once.
+        let take = |now, units| rate.take_at(now, units, 100, Duration::from_millis(30));
+        let millis = |millis| Some(Duration::from_millis(millis));
         for _ in 0..25 {
-            assert_eq!(rate.take_at(now, 1, 100), Duration::ZERO);
+            assert_eq!(take(now, 1), millis(0));
         }
-        assert_eq!(rate.take_at(now, 1, 100), Duration::from_millis(10));
-        assert_eq!(rate.take_at(now, 2, 100), Duration::from_millis(30));
+        assert_eq!(take(now, 1), millis(10));
+        assert_eq!(take(now, 2), millis(30));
+        // What nobody waits for is not owed.
+        assert_eq!(take(now, 1), None);
         // 30 ms later everything is paid, and nothing is saved up.
-        assert_eq!(rate.take_at(now + 30_000_000, 1, 100), Duration::from_millis(10));
-        assert_eq!(rate.take_at(now + 10 * SECOND, 25, 100), Duration::ZERO, "after a quiet while");
+        assert_eq!(take(now + 30_000_000, 1), millis(10));
+        assert_eq!(take(now + 10 * SECOND, 25), millis(0), "after a quiet while");
     }
 
     #[test]

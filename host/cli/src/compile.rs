@@ -6,10 +6,13 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use pingtalk_runtime::{Compiler, EngineConfig};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::priority::give_way;
+
 /// Memory that it may take, in bytes.
 const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 /// Its name on the command line.
 const COMMAND: &str = "compile";
+const GENTLY: &str = "--gently";
 
 /// What the host compiles with: this very program. None where it can't be found.
 pub(crate) fn compiler(time: Duration) -> Option<Compiler> {
@@ -19,7 +22,12 @@ pub(crate) fn compiler(time: Duration) -> Option<Compiler> {
         false => std::env::current_exe(),
     };
     match program {
-        Ok(program) => Some(Compiler { program, arguments: vec![COMMAND.to_owned()], time }),
+        Ok(program) => {
+            let arguments = vec![COMMAND.to_owned()];
+            let gently =
+                cfg!(target_os = "linux").then(|| [COMMAND, GENTLY].map(str::to_owned).into());
+            Some(Compiler { program, arguments, gently, time })
+        }
         Err(error) => {
             tracing::warn!(%error, "components are compiled in this process: can't find its program");
             None
@@ -29,7 +37,10 @@ pub(crate) fn compiler(time: Duration) -> Option<Compiler> {
 
 /// Compiles from standard input to standard output. On standard error stands the reason alone: the
 /// host passes it on to whoever deploys.
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run(gently: bool) -> ExitCode {
+    if gently {
+        give_way();
+    }
     let limit = Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
     // A system without this bound has the one on time.
     let _ = setrlimit(Resource::Data, limit);

@@ -10,6 +10,7 @@ mod doctor;
 mod host;
 mod loading;
 mod logging;
+mod priority;
 mod progress;
 mod remote;
 mod telemetry;
@@ -119,7 +120,11 @@ enum Command {
     Push(remote::PushOptions),
     /// Compile one component from standard input to standard output, for a host
     #[command(hide = true)]
-    Compile,
+    Compile {
+        /// With what others leave of the machine
+        #[arg(long)]
+        gently: bool,
+    },
     /// Print the version
     Version,
 }
@@ -150,7 +155,7 @@ fn main() -> ExitCode {
         Command::Audit(options) => remote::audit(&options),
         Command::Drain(options) => remote::drain(&options),
         Command::Push(options) => remote::push(&options),
-        Command::Compile => return compile::run(),
+        Command::Compile { gently } => return compile::run(gently),
         Command::Version => {
             println!("pingtalk {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -22,6 +22,8 @@ use tokio::time::Sleep;
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
 /// Bodies up to this many bytes go out in one piece; they count all the same.
 const ONE_PIECE: u64 = 64 * 1024;
+/// Bytes after which the thread's other work gets a turn; sending them takes some tenth of a millisecond.
+const TURN: u64 = 256 * 1024;
 
 /// Bytes a second.
 pub struct Egress(Rate);
@@ -40,7 +42,7 @@ impl Egress {
                 self.0.take(bytes);
                 body
             }
-            _ => Body::new(Paced { body, egress: Arc::clone(self), pause: None }),
+            _ => Body::new(Paced { body, egress: Arc::clone(self), pause: None, turn: 0 }),
         }
     }
 }
@@ -49,6 +51,8 @@ struct Paced {
     body: Body,
     egress: Arc<Egress>,
     pause: Option<Pin<Box<Sleep>>>,
+    /// Bytes since others had a turn.
+    turn: u64,
 }
 
 impl http_body::Body for Paced {
@@ -64,12 +68,19 @@ impl http_body::Body for Paced {
             ready!(pause.as_mut().poll(cx));
             this.pause = None;
         }
+        if this.turn >= TURN {
+            this.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
+            this.turn += data.len() as u64;
             let wait = this.egress.0.take(data.len() as u64);
             if wait >= LEAST_PAUSE {
+                this.turn = 0;
                 this.pause = Some(Box::pin(tokio::time::sleep(wait)));
             }
         }
@@ -116,6 +127,18 @@ mod tests {
         // not waited for.
         assert!(clock.elapsed() >= Duration::from_millis(1_400), "{:?}", clock.elapsed());
         assert!(began.elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_long_body_leaves_the_thread_to_others() {
+        let sending = tokio::spawn(length(Egress::new(1_000_000_000).pace(body(100))));
+        let mut turns = 0;
+        while !sending.is_finished() {
+            tokio::task::yield_now().await;
+            turns += 1;
+        }
+        assert_eq!(sending.await.unwrap(), 10_000_000);
+        assert!(turns >= 10_000_000 / 300_000, "{turns}");
     }
 
     #[tokio::test]

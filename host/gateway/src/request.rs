@@ -20,7 +20,7 @@ use pingtalk_capabilities::{
     trace::{Span, Trace},
 };
 use pingtalk_front::{headers, path};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::{
     body::{BodyBounds, Outgoing, RequestBody},
@@ -39,6 +39,9 @@ const HEALTHY: Bytes = Bytes::from_static(b"API Gateway is healthy");
 const LOG: &str = "pingtalk::access";
 /// A handler ends its calls at their deadline itself; this is for one that does not.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a tenant's clients wait for the answer that it has too many requests: where they try again at
+/// once, refusing them would cost the others more than serving them.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(100);
 /// How long a request waits for its tenant to be opened.
 const WAKE_TIME: Duration = Duration::from_secs(20);
 
@@ -78,6 +81,10 @@ pub(crate) async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Respo
     };
     let result = match decision {
         Ok(Decision::Answer(response)) => Ok(response),
+        Ok(Decision::Refuse(problem)) => {
+            sleep(REFUSAL_PAUSE).await;
+            Err(problem)
+        }
         Ok(Decision::HandOver(route)) => {
             let mut arrived = Some(Arrived { parts, body });
             match call.within_shared_limit(route).await {
@@ -172,6 +179,8 @@ struct Arrived {
 
 enum Decision<'s> {
     Answer(Response<Outgoing>),
+    /// The tenant has too many requests.
+    Refuse(Problem),
     HandOver(&'s Route),
 }
 
@@ -243,7 +252,7 @@ impl Call<'_> {
             return Err(errors::METHOD_NOT_ALLOWED);
         }
         if let Err(wait) = site.take() {
-            return Err(self.too_many(wait));
+            return Ok(Decision::Refuse(self.too_many(wait)));
         }
         let route = route.ok_or(errors::NOT_FOUND)?;
         if route.kind != RouteKind::Files

@@ -24,8 +24,10 @@ const BURN_NANOS: u64 = 250_000_000;
 
 /// One instance, seen from outside.
 pub(crate) struct Control {
-    /// The core whose thread runs it.
+    /// Whose queue it takes calls from. Its thread runs it, unless it has moved to the background.
     pub(crate) core: usize,
+    /// It runs on a background thread, its core's own or one that it moved to.
+    background: AtomicBool,
     /// Wakes the worker.
     pub(crate) waker: AtomicWaker,
     /// Counts the worker's turns inside the store: one that stands still is stuck in guest code.
@@ -85,9 +87,10 @@ pub(crate) struct Place {
 }
 
 impl Control {
-    pub(crate) fn new(core: usize, concurrency: usize) -> Arc<Self> {
+    pub(crate) fn new(core: usize, concurrency: usize, background: bool) -> Arc<Self> {
         Arc::new(Self {
             core,
+            background: AtomicBool::new(background),
             waker: AtomicWaker::new(),
             turns: AtomicU32::new(0),
             spinning: AtomicBool::new(false),
@@ -117,6 +120,14 @@ impl Control {
         } else {
             self.concurrency.saturating_sub(self.in_flight())
         }
+    }
+
+    pub(crate) fn in_background(&self) -> bool {
+        self.background.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn move_to_background(&self) {
+        self.background.store(true, Ordering::Relaxed);
     }
 
     /// Takes no more calls; ends once those in it are done.

@@ -34,6 +34,7 @@ mod load;
 mod meter;
 mod pool;
 mod quota;
+mod residence;
 mod state;
 mod stdio;
 mod ticket;

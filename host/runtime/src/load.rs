@@ -95,7 +95,7 @@ impl Engine {
         let code = match &self.config.compiler {
             Some(compiler) => Some(
                 compiler
-                    .compile(bytes.clone())
+                    .compile(bytes.clone(), self.serves())
                     .await
                     .map_err(|reason| LoadError::Invalid { name: name.into(), reason })?,
             ),

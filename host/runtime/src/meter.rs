@@ -65,9 +65,14 @@ impl<'a> Meter<'a> {
 
     /// Runs one turn, which is paid for later.
     pub(crate) fn turn<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let begun = Moment::now(self.pool.is_background(self.control.core));
+        let background = self.control.in_background();
+        let begun = Moment::now(background);
         let done = work();
         let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if background {
+            // Else the kernel may go on with this thread although a core's waits.
+            std::thread::yield_now();
+        }
         count(&self.control.busy, nanos);
         self.add(nanos);
         done

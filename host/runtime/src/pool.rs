@@ -27,6 +27,7 @@ use crate::{
     http::Outbound,
     instances::Stats,
     limits::Limits,
+    residence::Residence,
     stdio::Log,
     ticket::{Ended, Ticket},
     worker,
@@ -35,6 +36,14 @@ use crate::{
 /// Linear memory up to which an idle instance may stay warm, in bytes. Our services start with 2 to
 /// 4 MiB.
 const WARM_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a pool is doing, from the least to the most that the watchdog has to do for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Activity {
+    Idle,
+    OnCores,
+    InBackground,
+}
 
 /// A call that waits for an instance.
 pub(crate) struct Job {
@@ -119,9 +128,15 @@ impl Pool {
         cores::current().unwrap_or(0) % self.engine.cores()
     }
 
-    /// Whether a thread is one of those in the background.
-    pub(crate) fn is_background(&self, core: usize) -> bool {
-        core >= self.engine.cores()
+    /// Whether a thread serves a core; the others are in the background.
+    pub(crate) fn is_core(&self, thread: usize) -> bool {
+        thread < self.engine.cores()
+    }
+
+    /// The background thread beside a core's, if there is one.
+    pub(crate) fn background_runtime(&self, core: usize) -> Option<Handle> {
+        let (cores, background) = (self.engine.cores(), self.engine.config.background);
+        cores::runtime(cores + core.checked_rem(background)?)
     }
 
     /// The threads that may serve a call, the first one first: the core where it arrived and the
@@ -226,9 +241,10 @@ impl Pool {
                 }
             },
         };
-        let control = Control::new(core, self.concurrency());
+        let control = Control::new(core, self.concurrency(), !self.is_core(core));
         inner.workers.push(Arc::clone(&control));
-        handle.spawn(worker::run(Arc::clone(self), Arc::clone(&control)));
+        let work = worker::run(Arc::clone(self), Arc::clone(&control));
+        Residence::start(&handle, Arc::clone(self), Arc::clone(&control), work);
         Some(control)
     }
 
@@ -293,17 +309,22 @@ impl Pool {
         }
     }
 
-    /// Looks for overdue calls and idle instances on all cores. True when there is any work.
-    pub(crate) fn inspect(self: &Arc<Self>, now: u64) -> bool {
+    /// Looks for overdue calls and idle instances on all cores.
+    pub(crate) fn inspect(self: &Arc<Self>, now: u64) -> Activity {
         let idle = u64::try_from(self.limits.idle.as_millis()).unwrap_or(u64::MAX);
-        let mut busy = false;
+        let mut activity = Activity::Idle;
         for (core, shard) in self.shards.iter().enumerate() {
             let mut inner = shard.inner();
             let mut overdue = 0;
             let mut stopped = false;
             let mut serving = inner.workers.iter().filter(|worker| !worker.stopped()).count();
             for worker in &inner.workers {
-                busy |= worker.in_flight() > 0;
+                if worker.in_flight() > 0 {
+                    activity = activity.max(match worker.in_background() {
+                        true => Activity::InBackground,
+                        false => Activity::OnCores,
+                    });
+                }
                 let found = worker.inspect(now);
                 overdue += found.overdue;
                 stopped |= found.stopped;
@@ -311,14 +332,14 @@ impl Pool {
                     // One stays warm, but not one that has grown: linear memory never shrinks, and
                     // a picture decoded an hour ago should not cost what it took.
                     let grown = worker.memory.load(Ordering::Relaxed) > WARM_BYTES;
-                    if grown || serving > 1 || self.is_background(core) {
+                    if grown || serving > 1 || worker.in_background() {
                         serving -= 1;
                         worker.stop();
                     }
                 }
             }
             if !inner.queue.is_empty() {
-                busy = true;
+                activity = activity.max(Activity::OnCores);
                 inner.queue.retain(|job| {
                     let expired = job.ticket.deadline_millis() <= now;
                     if expired {
@@ -334,7 +355,7 @@ impl Pool {
                 self.kick(core);
             }
         }
-        busy
+        activity
     }
 
     /// Takes no more calls.

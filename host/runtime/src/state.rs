@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pingtalk_capabilities::trace::{Kind, Span};
+use pingtalk_capabilities::{
+    rate::Rate,
+    trace::{Kind, Span},
+};
 use wasmtime::{
     ResourceLimiter, StoreContextMut, UpdateDeadline,
     component::{Accessor, GuestTaskId, HasData, ResourceTable},
@@ -15,16 +18,20 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    capabilities::Capabilities, control::Control, counters::count, http::Hooks, pool::Pool,
-    quota::Quota, stdio, ticket::Ticket,
+    capabilities::Capabilities,
+    control::Control,
+    counters::count,
+    http::Hooks,
+    pool::Pool,
+    quota::Quota,
+    stdio,
+    ticket::Ticket,
+    watchdog::{EPOCH, EPOCHS_IN_BACKGROUND, EPOCHS_ON_CORE},
 };
 
-/// How long an overdue call may still compute, in ticks: its import may just have told it that the
-/// deadline passed, and a guest that then ends by itself spares the other calls.
-const OVERDUE_TICKS: u64 = 10;
-
-/// How long code of a tenant that strains the host pauses after each of its turns on a core.
-const STRAINED_PAUSE: Duration = Duration::from_millis(10);
+/// How long an overdue call may still compute: its import may just have told it that the deadline
+/// passed, and a guest that then ends by itself spares the other calls.
+const OVERDUE_COMPUTES: Duration = Duration::from_millis(10);
 
 /// A pause that a timer can keep.
 pub(crate) const LEAST_PAUSE: Duration = Duration::from_millis(1);
@@ -39,7 +46,8 @@ pub(crate) struct State {
     /// Who was running when a budget ran out, and which.
     guilty: Option<(Option<Arc<Ticket>>, Arc<str>)>,
     last_turn: u32,
-    ticks: u64,
+    /// For how long guest code has been running in this turn of the worker.
+    computed: Duration,
     writer: Arc<stdio::Writer>,
     table: ResourceTable,
     wasi: WasiCtx,
@@ -94,7 +102,7 @@ impl Import {
     /// Takes so many events from the tenant's account.
     pub(crate) fn publishes(&mut self, events: usize) {
         if events > 0 {
-            let pause = self.pool.limits.quota.events.take(events as u64);
+            let pause = pause(&self.pool.limits.quota.events, events as u64, self.deadline);
             self.pause = self.pause.max(pause);
         }
     }
@@ -102,6 +110,12 @@ impl Import {
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.pool.capabilities
     }
+}
+
+/// How long to wait for some of a tenant's account: for ever if longer than until the deadline.
+fn pause(rate: &Rate, units: u64, deadline: Instant) -> Duration {
+    let patience = deadline.saturating_duration_since(Instant::now());
+    rate.take_within(units, patience).unwrap_or(Duration::MAX)
 }
 
 /// Finds the call that an import serves and marks it as one that can't be repeated. `name` is the
@@ -124,7 +138,7 @@ pub(crate) fn import(
             None => (Instant::now() + pool.limits.wall_time, Span::default()),
         };
         count(&pool.counters(state.control.core).host_calls, 1);
-        let pause = pool.limits.quota.host_calls.take(1);
+        let pause = pause(&pool.limits.quota.host_calls, 1, deadline);
         Ok(Import { pool, deadline, span, pause })
     })
 }
@@ -157,7 +171,7 @@ impl State {
             calls: HashMap::new(),
             guilty: None,
             last_turn: 0,
-            ticks: 0,
+            computed: Duration::ZERO,
             writer,
             table,
             wasi,
@@ -195,38 +209,42 @@ impl State {
     }
 }
 
-/// Runs at every tick of the epoch for as long as guest code runs. Gives way to the thread's other
+/// How long guest code runs before it gives way, in epochs.
+pub(crate) fn epochs_a_turn(control: &Control) -> u32 {
+    if control.in_background() { EPOCHS_IN_BACKGROUND } else { EPOCHS_ON_CORE }
+}
+
+/// Runs every so many epochs for as long as guest code runs. Gives way to the thread's other
 /// work, and ends a call that is over its deadline or its share of the CPU.
 pub(crate) fn tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let task = store.async_call_stack()?.last();
     let state = store.data_mut();
     let turn = state.control.turns.load(Ordering::Relaxed);
-    state.ticks = if turn == state.last_turn { state.ticks + 1 } else { 1 };
+    let epochs = epochs_a_turn(&state.control);
+    let first = turn != state.last_turn;
     state.last_turn = turn;
+    if first {
+        // The end of an epoch says nothing about how long this call has run; the next one does.
+        state.computed = Duration::ZERO;
+        return Ok(UpdateDeadline::Continue(epochs.into()));
+    }
+    state.computed += EPOCH * epochs;
     let running = task.and_then(|task| state.call(task));
     let limit = state.pool.limits.cpu_time;
-    if u128::from(state.ticks) > limit.as_millis() {
+    if state.computed > limit {
         let reason: Arc<str> = format!("it computed for {limit:?} without giving way").into();
         state.guilty = Some((running, Arc::clone(&reason)));
         return Err(wasmtime::format_err!("{reason}"));
     }
-    if state.ticks > OVERDUE_TICKS && running.as_ref().is_some_and(|ticket| ticket.overdue()) {
+    if state.computed > OVERDUE_COMPUTES && running.as_ref().is_some_and(|ticket| ticket.overdue())
+    {
         state.guilty = Some((running, "the deadline passed".into()));
         return Err(wasmtime::format_err!("the deadline passed"));
-    }
-    if state.ticks == 1 {
-        // The tick of a clock says nothing about how long this call has run; the next one does.
-        return Ok(UpdateDeadline::Continue(1));
     }
     if !state.control.spinning.swap(true, Ordering::Relaxed) {
         state.pool.kick(state.control.core);
     }
-    // One whose tenant strains the host, and that began on a core all the same, is there as little as
-    // it can be until its call ends.
-    if state.pool.limits.quota.strains() && !state.pool.is_background(state.control.core) {
-        return Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(STRAINED_PAUSE))));
-    }
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    Ok(UpdateDeadline::YieldCustom(epochs.into(), Box::pin(tokio::task::yield_now())))
 }
 
 /// Bounds the memory of a whole instance: its memories and tables together.

@@ -7,13 +7,20 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock, pool::Pool};
+use crate::{
+    clock,
+    pool::{Activity, Pool},
+};
 
-/// The epoch's tick while there is work: a neighbour on the same thread waits this long at most
-/// for a guest that computes.
-const TICK: Duration = Duration::from_millis(1);
-/// The tick while nothing runs.
-const IDLE_TICK: Duration = Duration::from_millis(10);
+/// What an epoch stands for: the unit of the turns that guest code gets.
+pub(crate) const EPOCH: Duration = Duration::from_micros(250);
+/// Epochs that guest code gets on a core before it gives way: a neighbour on the same thread waits for
+/// a millisecond at most. They are counted at once where there is no shorter turn to end.
+pub(crate) const EPOCHS_ON_CORE: u32 = 4;
+/// And in the background: the kernel may let a turn end there before it lets a core's thread go on.
+pub(crate) const EPOCHS_IN_BACKGROUND: u32 = 1;
+/// The pause while nothing runs.
+const IDLE: Duration = Duration::from_millis(10);
 /// Deadlines are looked at this often.
 const INSPECTION_MILLIS: u64 = 5;
 
@@ -28,6 +35,11 @@ impl Pools {
         pools.push(Arc::downgrade(pool));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.iter().all(|pool| pool.strong_count() == 0)
+    }
+
     fn live(&self) -> Vec<Arc<Pool>> {
         let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pools.iter().filter_map(Weak::upgrade).collect()
@@ -38,17 +50,22 @@ impl Pools {
 pub(crate) fn start(engine: &wasmtime::Engine, pools: &Arc<Pools>) -> std::io::Result<()> {
     let (engine, pools) = (engine.weak(), Arc::downgrade(pools));
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-        let (mut busy, mut inspected) = (false, 0);
+        let (mut activity, mut inspected) = (Activity::Idle, 0);
         loop {
-            thread::sleep(if busy { TICK } else { IDLE_TICK });
+            let (pause, epochs) = match activity {
+                Activity::Idle => (IDLE, EPOCHS_ON_CORE),
+                Activity::OnCores => (EPOCH * EPOCHS_ON_CORE, EPOCHS_ON_CORE),
+                Activity::InBackground => (EPOCH * EPOCHS_IN_BACKGROUND, EPOCHS_IN_BACKGROUND),
+            };
+            thread::sleep(pause);
             let (Some(engine), Some(pools)) = (engine.upgrade(), pools.upgrade()) else { return };
-            engine.increment_epoch();
+            (0..epochs).for_each(|_| engine.increment_epoch());
             let now = clock::now();
             if now >= inspected + INSPECTION_MILLIS {
                 inspected = now;
-                busy = false;
+                activity = Activity::Idle;
                 for pool in pools.live() {
-                    busy |= pool.inspect(now);
+                    activity = activity.max(pool.inspect(now));
                 }
             }
         }

@@ -79,7 +79,7 @@ async fn start(
 
 /// Starts an instance and drops it.
 pub(crate) async fn prove(pool: &Arc<Pool>) -> Result<(), Arc<str>> {
-    let control = Control::new(0, 1);
+    let control = Control::new(0, 1, false);
     let mut store = prepare(pool, &control);
     match pool.exports.instantiate(&mut store).await {
         Ok(_) => Ok(()),
@@ -97,7 +97,7 @@ fn prepare(pool: &Arc<Pool>, control: &Arc<Control>) -> Store<State> {
     if let Some(table) = store.concurrent_resource_table() {
         table.set_max_capacity(limits.handles);
     }
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(state::epochs_a_turn(control).into());
     store.epoch_deadline_callback(state::tick);
     store
 }

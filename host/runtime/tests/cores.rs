@@ -29,7 +29,7 @@ fn core(index: usize) -> Handle {
     receiver.recv().unwrap()
 }
 
-/// Calls of a tenant that strains the host go to a thread of their own, and come back.
+/// Calls of a tenant that strains the host go to a thread of their own, those under way included.
 fn a_strained_core_is_left_alone(cores: &[Handle]) {
     let background = core(2);
     let engine =
@@ -39,7 +39,8 @@ fn a_strained_core_is_left_alone(cores: &[Handle]) {
         here.block_on(engine.load("probe", support::guests::read("probe"), &|_| {})).unwrap();
     let bounds = QuotaLimits { cpu: Some(Duration::from_secs(2)), ..QuotaLimits::default() };
     let quota = Arc::new(Quota::new(&bounds));
-    let limits = Limits { quota: Arc::clone(&quota), ..support::limits() };
+    let (cpu_time, wall_time) = (Duration::from_millis(100), Duration::from_secs(10));
+    let limits = Limits { quota: Arc::clone(&quota), cpu_time, wall_time, ..Limits::default() };
     let capabilities = support::fakes::capabilities();
     let probe = Instances::new(&engine, probe, support::names(), capabilities, limits).unwrap();
     // A core whose thread is held up for a while.
@@ -57,8 +58,18 @@ fn a_strained_core_is_left_alone(cores: &[Handle]) {
     assert!(held.elapsed() > Duration::from_millis(200), "it is served by a core");
 
     assert!(!quota.strains());
-    here.block_on(support::get(&probe, "/trap")).unwrap_err();
+    let (endless, held) = here.block_on(async {
+        tokio::join!(support::get(&probe, "/loop"), async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            support::get(&probe, "/trap").await.unwrap_err();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            hold()
+        })
+    });
     assert!(quota.strains());
+    let CallError::Failed(reason) = endless.unwrap_err() else { panic!() };
+    assert!(reason.contains("it computed for 100ms"), "{reason}");
+    assert!(held.elapsed() < Duration::from_millis(200), "it went on in the background");
     let held = hold();
     assert_eq!(here.block_on(support::text(&probe, "/hello")), "hello");
     assert!(held.elapsed() < Duration::from_millis(200), "it is served in the background");

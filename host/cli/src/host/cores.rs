@@ -1,6 +1,6 @@
 //! The threads that serve: one a core, each with a `current_thread` runtime, so that a request, its
-//! connection and its instance stay on one core. Beside each, one of a lower priority serves tenants
-//! that strain the host.
+//! connection and its instance stay on one core. Beside each, one that gives way to
+//! all others serves tenants that strain the host.
 
 use std::{
     future::Future,
@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+use crate::priority::give_way;
 
 /// Starts tasks on the cores.
 #[derive(Clone)]
@@ -27,10 +29,6 @@ impl Spawner {
         Some(handle.spawn(task))
     }
 }
-
-/// How much background threads give way to the cores: a tenth of the weight where both want the
-/// same core (nice(2), sched(7)).
-const BACKGROUND_NICE: i32 = 10;
 
 /// Running core threads.
 pub(crate) struct Cores {
@@ -101,16 +99,5 @@ impl Cores {
                 tracing::error!("a core's thread panicked");
             }
         }
-    }
-}
-
-/// Lowers the priority of the current thread, and of those that it starts.
-fn give_way() {
-    // Elsewhere a priority is the whole process's.
-    #[cfg(target_os = "linux")]
-    if let Err(error) =
-        rustix::process::setpriority_process(Some(rustix::thread::gettid()), BACKGROUND_NICE)
-    {
-        tracing::warn!(%error, "background threads keep the priority of all others");
     }
 }

@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep, sleep_until, timeout_at},
+    time::{Instant, Sleep, sleep, timeout_at},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, io::TokioIo};
 
@@ -68,11 +68,9 @@ pub(super) async fn send(
     };
 
     let connect_by = latest(policy.connect_timeout, options.connect_timeout);
-    let turn = Instant::now() + outbound.quota.outbound.take(1);
-    if turn > connect_by {
-        return Err(Error::ConnectionLimitReached);
-    }
-    sleep_until(turn).await;
+    let patience = connect_by.saturating_duration_since(Instant::now());
+    let pause = outbound.quota.outbound.take_within(1, patience);
+    sleep(pause.ok_or(Error::ConnectionLimitReached)?).await;
     let slot = timeout_at(connect_by, Arc::clone(&outbound.slots).acquire_owned())
         .await
         .map_err(|_| Error::ConnectionLimitReached)?
