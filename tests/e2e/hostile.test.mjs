@@ -33,6 +33,8 @@ const ATTACK_BOUND = 60_000;
  * than there is time for here (bench/results.md).
  */
 const MOST = 1.5;
+/** While something is compiled, which can't be made to give way often enough (decision 0015). */
+const MOST_COMPILING = 3;
 /** Chance may be against it so many times less one. */
 const TRIES = 3;
 
@@ -53,6 +55,9 @@ const DEEDS = [
   ["opens handles for ever", "/flood", [500, 503, 504], "failed"],
   ["calls the host for ever", "/cache-flood?100000000", [503, 504], "host_calls"],
   ["logs for ever", "/log?100000", [200, 503, 504], "calls"],
+  ["makes endless headers", "/headers", [200, 503, 504, "Parse Error: Header overflow"], "calls"],
+  ["hands over giant strings", "/commit?60000000", [200, 500, 503, 504], "calls"],
+  ["asks for what it must not reach", "/fetch?http://169.254.169.254/", [200, 503, 504], "calls"],
   ["sends large responses", "/big?20000000", [200, 503, 504, "aborted"], "calls"],
   ["never answers", "/never", [503, 504], "deadline_exceeded"],
   ["stops in the middle of an answer", "/stall", [503, 504, "aborted"], "calls"],
@@ -125,12 +130,12 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
   }
 
   /** Something goes on beside the neighbour, which notices little of it. */
-  async function expectUnnoticed(test, noise) {
+  async function expectUnnoticed(test, noise, most = MOST) {
     for (let attempt = 1; ; attempt += 1) {
       const times = await new Neighbour(neighbour).compare(noise, WINDOWS);
       test.diagnostic(`the neighbour's ${comparison(times)}`);
       const ratio = times.beside.at(0.99) / times.quiet.at(0.99);
-      if (ratio <= MOST) {
+      if (ratio <= most) {
         return;
       }
       assert.ok(attempt < TRIES, `the neighbour's p99 is ${ratio.toFixed(2)} times what it was`);
@@ -249,14 +254,15 @@ describe("a hostile tenant", { skip: BINARY ? false : "needs PINGTALK_BIN", time
 
   it("can't hold up others with a component that compiles for ever", async (test) => {
     const endless = await operator.upload(slowToCompile(650_000));
-    await expectUnnoticed(test, async () => {
+    const deploy = async () => {
       const { status, text } = await operator.call("POST", "/v1/tenants/evil/deployments", {
         json: { components: { probe: endless } },
       });
       assert.equal(status, 422, text);
       // Whichever of the compiler's bounds it meets first.
       assert.match(text, /it took longer than \d+s to compile|memory allocation of \d+ bytes failed/);
-    });
+    };
+    await expectUnnoticed(test, deploy, MOST_COMPILING);
     assert.equal((await ask("/hello")).status, 200, "the release before is in force");
   });
 

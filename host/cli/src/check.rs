@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use clap::Args;
 use pingtalk_manifest::{Component as Declared, Manifest};
-use pingtalk_runtime::{Component, Engine, EngineConfig};
+use pingtalk_runtime::{Component, Engine, EngineConfig, Pace};
 
 use crate::{ManifestOption, loading::Application};
 
@@ -39,7 +39,7 @@ async fn check_files(application: &Application) -> Result<usize> {
             println!("{name}: not built yet ({})", path.display());
             continue;
         };
-        let component = engine.load(name, bytes.into(), &|_| {}).await?;
+        let component = engine.load(name, bytes.into(), Pace::Eager, &|_| {}).await?;
         let found = compare(&application.manifest, name, declared, &component);
         if found.is_empty() {
             println!("{name}: its imports are all granted, its exports all there");

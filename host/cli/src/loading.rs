@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use pingtalk_manifest::{Manifest, Severity};
-use pingtalk_runtime::{Component, Engine, Progress};
+use pingtalk_runtime::{Component, Engine, Pace, Progress};
 
 use crate::progress::Steps;
 
@@ -82,7 +82,7 @@ pub(crate) async fn compile(
             let how = Mutex::new(Progress::Cached);
             let size = bytes.len();
             let loaded = engine
-                .load(&name, bytes, &|progress| {
+                .load(&name, bytes, Pace::Eager, &|progress| {
                     if progress == Progress::Compiling {
                         steps.at(&name);
                     }

@@ -22,7 +22,9 @@ use pingtalk_capabilities::{
     calls::{Body, BodyError, CallContext, HttpHandler as _},
     trace::Trace,
 };
-use pingtalk_runtime::{Capabilities, Engine, EngineConfig, Instances, Limits, Names, enter_core};
+use pingtalk_runtime::{
+    Capabilities, Engine, EngineConfig, Instances, Limits, Names, Pace, enter_core,
+};
 use tokio::net::{TcpListener, TcpStream};
 
 const CONNECTIONS: usize = 64;
@@ -92,7 +94,7 @@ fn serve(component: Option<Bytes>) -> (SocketAddr, Cpu) {
 async fn start(component: Bytes) -> Arc<Instances> {
     enter_core(0);
     let engine = Engine::new(EngineConfig { cores: 1, ..EngineConfig::default() }).unwrap();
-    let component = engine.load("hello", component, &|_| {}).await.unwrap();
+    let component = engine.load("hello", component, Pace::Eager, &|_| {}).await.unwrap();
     let names = Names {
         tenant: TenantId::default_tenant(),
         component: "hello".into(),

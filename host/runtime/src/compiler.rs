@@ -16,7 +16,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::engine::{self, EngineConfig};
+use crate::{
+    component::Pace,
+    engine::{self, EngineConfig},
+};
 
 /// Largest compiled component, in bytes: code is some four times what it is made of.
 const MAX_CODE_BYTES: u64 = 512 * 1024 * 1024;
@@ -36,18 +39,17 @@ pub struct Compiler {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// Its arguments where it is to have only what others leave of the machine. That is tried first
-    /// while anybody is served, who must not feel it.
+    /// Its arguments where it is to have only what others leave of the machine, for [`Pace::Gentle`].
     pub gently: Option<Vec<String>>,
     /// How long it may take; then it is killed.
     pub time: Duration,
 }
 
 impl Compiler {
-    /// Compiles a component, while others are `serving` or not; the answer is what `deserialize` takes.
-    pub(crate) async fn compile(&self, bytes: Bytes, serving: bool) -> Code {
-        let compiled = match &self.gently {
-            Some(gently) if serving => self.compile_gently(gently, bytes).await,
+    /// Compiles a component; the answer is what `deserialize` takes.
+    pub(crate) async fn compile(&self, bytes: Bytes, pace: Pace) -> Code {
+        let compiled = match (pace, &self.gently) {
+            (Pace::Gentle, Some(gently)) => self.compile_gently(gently, bytes).await,
             _ => self.attempt(bytes, self.time).await,
         };
         match compiled {

@@ -16,6 +16,15 @@ pub enum Progress {
     Loaded,
 }
 
+/// How much of the machine compiling may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// All cores, like whoever is served: for the operator's own components.
+    Eager,
+    /// One core, and what others leave of it: for whose components may be made to take long.
+    Gentle,
+}
+
 /// Why a component can't be loaded or linked. Final: trying again changes nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LoadError {

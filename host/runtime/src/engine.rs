@@ -197,11 +197,6 @@ impl Engine {
         self.config.max_memory_bytes
     }
 
-    /// True when it runs any component.
-    pub(crate) fn serves(&self) -> bool {
-        !self.pools.is_empty()
-    }
-
     /// Puts a pool under the watchdog.
     pub(crate) fn watch(&self, pool: &Arc<Pool>) {
         self.pools.add(pool);

@@ -43,7 +43,7 @@ mod worker;
 
 pub use capabilities::{Capabilities, Names, OutboundPolicy, Variables};
 pub use compiler::{Compiler, compile_one};
-pub use component::{Component, HttpVersion, LoadError, Progress, Serves};
+pub use component::{Component, HttpVersion, LoadError, Pace, Progress, Serves};
 pub use cores::enter_core;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use instances::{Drained, Instances, Stats};

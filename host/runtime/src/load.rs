@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     compile_cache::{self, hex, unhex},
-    component::{Component, LoadError, Progress},
+    component::{Component, LoadError, Pace, Progress},
     engine::Engine,
 };
 
@@ -68,6 +68,7 @@ impl Engine {
         self: &Arc<Self>,
         name: &str,
         bytes: Bytes,
+        pace: Pace,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Arc<Component>, LoadError> {
         let (size, limit) = (bytes.len() as u64, self.config.max_component_bytes);
@@ -95,7 +96,7 @@ impl Engine {
         let code = match &self.config.compiler {
             Some(compiler) => Some(
                 compiler
-                    .compile(bytes.clone(), self.serves())
+                    .compile(bytes.clone(), pace)
                     .await
                     .map_err(|reason| LoadError::Invalid { name: name.into(), reason })?,
             ),

@@ -35,11 +35,6 @@ impl Pools {
         pools.push(Arc::downgrade(pool));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.iter().all(|pool| pool.strong_count() == 0)
-    }
-
     fn live(&self) -> Vec<Arc<Pool>> {
         let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pools.iter().filter_map(Weak::upgrade).collect()

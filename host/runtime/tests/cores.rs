@@ -12,7 +12,9 @@ use std::{
 };
 
 use pingtalk_capabilities::calls::CallError;
-use pingtalk_runtime::{Engine, EngineConfig, Instances, Limits, Quota, QuotaLimits, enter_core};
+use pingtalk_runtime::{
+    Engine, EngineConfig, Instances, Limits, Pace, Quota, QuotaLimits, enter_core,
+};
 use tokio::runtime::Handle;
 
 /// A thread that serves a core, for as long as the test runs.
@@ -35,8 +37,9 @@ fn a_strained_core_is_left_alone(cores: &[Handle]) {
     let engine =
         Engine::new(EngineConfig { cores: 2, background: 1, ..EngineConfig::default() }).unwrap();
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let probe =
-        here.block_on(engine.load("probe", support::guests::read("probe"), &|_| {})).unwrap();
+    let probe = here
+        .block_on(engine.load("probe", support::guests::read("probe"), Pace::Eager, &|_| {}))
+        .unwrap();
     let bounds = QuotaLimits { cpu: Some(Duration::from_secs(2)), ..QuotaLimits::default() };
     let quota = Arc::new(Quota::new(&bounds));
     let (cpu_time, wall_time) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -82,8 +85,9 @@ fn a_full_core_hands_calls_over_and_then_refuses_them() {
     a_strained_core_is_left_alone(&cores);
     let engine = Engine::new(EngineConfig { cores: 2, ..EngineConfig::default() }).unwrap();
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let probe =
-        here.block_on(engine.load("probe", support::guests::read("probe"), &|_| {})).unwrap();
+    let probe = here
+        .block_on(engine.load("probe", support::guests::read("probe"), Pace::Eager, &|_| {}))
+        .unwrap();
     let limits = Limits {
         concurrency: 2,
         instances: 1,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use pingtalk_runtime::{Capabilities, Engine, EngineConfig, Instances, LoadError, Progress};
+use pingtalk_runtime::{Capabilities, Engine, EngineConfig, Instances, LoadError, Pace, Progress};
 
 use crate::support::{get, guests, limits, names};
 
@@ -27,7 +27,9 @@ async fn load(dir: &Path) -> Vec<Progress> {
     let engine = engine(dir);
     let stages = Mutex::new(Vec::new());
     let component = engine
-        .load("hello", guests::read("hello"), &|stage| stages.lock().unwrap().push(stage))
+        .load("hello", guests::read("hello"), Pace::Eager, &|stage| {
+            stages.lock().unwrap().push(stage)
+        })
         .await
         .unwrap();
     let hello = Instances::new(&engine, component, names(), Capabilities::default(), limits());
@@ -64,7 +66,9 @@ async fn a_component_is_compiled_once() {
 async fn code_in_memory_is_shared_and_goes_with_its_last_user() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path());
-    let load = async |name: &str| engine.load(name, guests::read("hello"), &|_| {}).await.unwrap();
+    let load = async |name: &str| {
+        engine.load(name, guests::read("hello"), Pace::Eager, &|_| {}).await.unwrap()
+    };
     let one = load("hello").await;
     assert!(Arc::ptr_eq(&one, &load("hello").await));
     let digest = one.digest().to_owned();
@@ -101,9 +105,10 @@ async fn a_file_that_is_not_ours_is_not_loaded() {
 async fn what_is_no_component_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path());
-    let error = engine.load("junk", Bytes::from_static(b"junk"), &|_| {}).await.unwrap_err();
+    let error =
+        engine.load("junk", Bytes::from_static(b"junk"), Pace::Eager, &|_| {}).await.unwrap_err();
     assert!(matches!(error, LoadError::Invalid { .. }), "{error:?}");
     let large = Bytes::from(vec![0; (4 << 20) + 1]);
-    let error = engine.load("large", large, &|_| {}).await.unwrap_err();
+    let error = engine.load("large", large, Pace::Eager, &|_| {}).await.unwrap_err();
     assert!(matches!(error, LoadError::TooLarge { .. }), "{error:?}");
 }

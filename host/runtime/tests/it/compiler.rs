@@ -2,21 +2,19 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use pingtalk_runtime::{Compiler, Engine, EngineConfig, Instances, LoadError};
-
-use crate::support::{fakes, guests, limits, names};
+use pingtalk_runtime::{Compiler, Engine, EngineConfig, LoadError, Pace};
 
 /// What loading something with this shell script as the compiler ends with.
 async fn load(script: &str, time: Duration) -> String {
-    reason(&engine(EngineConfig::default(), None, script, time)).await
+    load_at(Pace::Eager, None, script, time).await
 }
 
-fn engine(config: EngineConfig, gently: Option<&str>, script: &str, time: Duration) -> Arc<Engine> {
+/// The same at a pace, with another script as the compiler that gives way.
+async fn load_at(pace: Pace, gently: Option<&str>, script: &str, time: Duration) -> String {
     let arguments = |script: &str| vec!["-c".to_owned(), script.to_owned()];
     let compiler = Compiler {
         program: PathBuf::from("/bin/sh"),
@@ -24,13 +22,11 @@ fn engine(config: EngineConfig, gently: Option<&str>, script: &str, time: Durati
         gently: gently.map(arguments),
         time,
     };
-    Engine::new(EngineConfig { instances: 10, compiler: Some(compiler), ..config }).unwrap()
-}
-
-/// Why something does not compile.
-async fn reason(engine: &Arc<Engine>) -> String {
+    let config =
+        EngineConfig { instances: 10, compiler: Some(compiler), ..EngineConfig::default() };
+    let engine = Engine::new(config).unwrap();
     let bytes = Bytes::from(vec![7; 1_000_000]);
-    match engine.load("slow", bytes, &|_| {}).await {
+    match engine.load("slow", bytes, pace, &|_| {}).await {
         Err(LoadError::Invalid { name, reason }) if &*name == "slow" => reason.to_string(),
         other => panic!("{other:?}"),
     }
@@ -59,30 +55,16 @@ async fn what_is_no_code_is_not_loaded() {
 }
 
 #[tokio::test]
-async fn while_somebody_is_served_a_compiler_gives_way_unless_that_gets_it_no_time() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = EngineConfig { cache_dir: Some(folder.path().into()), ..EngineConfig::default() };
-    let hello = guests::read("hello");
-    // From here the others have what they serve.
-    let first = Engine::new(EngineConfig { instances: 10, ..config.clone() }).unwrap();
-    first.load("hello", hello.clone(), &|_| {}).await.unwrap();
-
+async fn a_gentle_compiler_that_gets_no_time_is_followed_by_an_eager_one() {
     let time = Duration::from_secs(2);
-    let answer = async |gentle: &str, other: &str| {
-        let engine = engine(config.clone(), Some(gentle), other, time);
-        let alone = reason(&engine).await;
-        let hello = engine.load("hello", hello.clone(), &|_| {}).await.unwrap();
-        let hello = Instances::new(&engine, hello, names(), fakes::capabilities(), limits());
-        let serving = reason(&engine).await;
-        drop(hello);
-        (alone, serving)
-    };
-    let (gentle, other) = ("echo gentle >&2; exit 1", "echo other >&2; exit 1");
-    assert_eq!(answer(gentle, other).await, ("other".to_owned(), "gentle".to_owned()));
+    let (gentle, eager) = ("echo gentle >&2; exit 1", "echo eager >&2; exit 1");
+    assert_eq!(load_at(Pace::Eager, Some(gentle), eager, time).await, "eager");
+    assert_eq!(load_at(Pace::Gentle, Some(gentle), eager, time).await, "gentle");
+    assert_eq!(load_at(Pace::Gentle, None, eager, time).await, "eager");
     let idles = "cat > /dev/null; sleep 60";
-    assert_eq!(answer(idles, other).await, ("other".to_owned(), "other".to_owned()));
+    assert_eq!(load_at(Pace::Gentle, Some(idles), eager, time).await, "eager");
     // One that computes has had its chance.
     let computes = "cat > /dev/null; while :; do :; done";
-    let late = "it took longer than 2s to compile".to_owned();
-    assert_eq!(answer(computes, other).await, ("other".to_owned(), late));
+    let reason = load_at(Pace::Gentle, Some(computes), eager, time).await;
+    assert_eq!(reason, "it took longer than 2s to compile");
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use pingtalk_capabilities::calls::{CallError, HttpHandler as _};
-use pingtalk_runtime::{Instances, Limits, LoadError, Stats};
+use pingtalk_runtime::{Instances, Limits, LoadError, Pace, Stats};
 
 use crate::support::{
     context_within, engine, fakes, get, limits, names, probe_limited, probe_with, request, text,
@@ -251,7 +251,8 @@ async fn a_call_that_waits_too_long_is_overdue() {
 /// Starts a component that is written as text in `tests/guests/text`, and says what came of it.
 async fn starts(name: &str) -> Result<(), LoadError> {
     let file = format!("{}/../../tests/guests/text/{name}.wat", env!("CARGO_MANIFEST_DIR"));
-    let component = engine().load(name, wat::parse_file(file).unwrap().into(), &|_| {}).await?;
+    let component =
+        engine().load(name, wat::parse_file(file).unwrap().into(), Pace::Eager, &|_| {}).await?;
     let limits = Limits { cpu_time: Duration::from_millis(200), ..limits() };
     Instances::new(&engine(), component, names(), fakes::capabilities(), limits)?.prove().await
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use pingtalk_capabilities::calls::CallError;
-use pingtalk_runtime::{Drained, Engine, EngineConfig, Instances, Limits};
+use pingtalk_runtime::{Drained, Engine, EngineConfig, Instances, Limits, Pace};
 
 use crate::support::{fakes, get, guests, limits, names, probe_limited, probe_with, text};
 
@@ -124,7 +124,8 @@ async fn a_component_is_proven_without_a_call() {
 async fn a_full_machine_refuses_calls_and_recovers() {
     let config = EngineConfig { cores: 1, instances: 1, ..EngineConfig::default() };
     let engine = Engine::new(config).unwrap();
-    let component = engine.load("probe", guests::read("probe"), &|_| {}).await.unwrap();
+    let component =
+        engine.load("probe", guests::read("probe"), Pace::Eager, &|_| {}).await.unwrap();
     let make = |limits| {
         let component = Arc::clone(&component);
         Instances::new(&engine, component, names(), fakes::capabilities(), limits).unwrap()

@@ -6,8 +6,9 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
+use pingtalk_capabilities::TenantId;
 use pingtalk_manifest::Manifest;
-use pingtalk_runtime::{Component, Engine};
+use pingtalk_runtime::{Component, Engine, Pace};
 use sha2::{Digest as _, Sha256};
 
 use super::DeployError;
@@ -66,18 +67,22 @@ impl Loader {
     pub async fn load_record(&self, record: &ReleaseRecord) -> Result<LoadedRelease, DeployError> {
         let manifest = self.manifest(&record.manifest)?;
         let load = record.components.iter().map(|(name, digest)| async move {
-            Ok::<_, DeployError>((name.clone(), self.component(name, digest).await?))
+            Ok::<_, DeployError>((
+                name.clone(),
+                self.component(&record.tenant, name, digest).await?,
+            ))
         });
         let components = try_join_all(load).await?.into_iter().collect();
         Ok(LoadedRelease { id: record.id.clone(), manifest, components })
     }
 
-    /// Loads one component.
+    /// Loads one component for a tenant.
     ///
     /// # Errors
     /// When its bytes are not there, or it does not compile.
     pub async fn component(
         &self,
+        tenant: &str,
         name: &str,
         digest: &Digest,
     ) -> Result<Arc<Component>, DeployError> {
@@ -85,7 +90,8 @@ impl Loader {
             return Ok(component);
         }
         let bytes = self.store.artifact(digest).await?;
-        Ok(self.engine.load(name, bytes, &|_| {}).await?)
+        let pace = if tenant == TenantId::DEFAULT { Pace::Eager } else { Pace::Gentle };
+        Ok(self.engine.load(name, bytes, pace, &|_| {}).await?)
     }
 
     /// Reads a manifest, or takes the one that another tenant uses.

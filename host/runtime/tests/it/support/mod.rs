@@ -15,7 +15,9 @@ use pingtalk_capabilities::{
     calls::{Body, CallContext, CallError, HttpHandler},
     trace::Trace,
 };
-use pingtalk_runtime::{Capabilities, Component, Engine, EngineConfig, Instances, Limits, Names};
+use pingtalk_runtime::{
+    Capabilities, Component, Engine, EngineConfig, Instances, Limits, Names, Pace,
+};
 use tokio::sync::OnceCell;
 
 /// One engine for all tests of the binary.
@@ -28,7 +30,7 @@ pub fn engine() -> Arc<Engine> {
 }
 
 pub async fn load(name: &str) -> Arc<Component> {
-    engine().load(name, guests::read(name), &|_| {}).await.unwrap()
+    engine().load(name, guests::read(name), Pace::Eager, &|_| {}).await.unwrap()
 }
 
 /// The compiled probe, shared.
