@@ -112,6 +112,15 @@ fn chunk(digest: &Digest, index: i64) -> Filter {
     filter
 }
 
+/// Copies and digests of some milliseconds are not for a thread that serves others meanwhile.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
+) -> Result<T, ControlError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ControlError::Damaged(error.to_string()))?
+}
+
 impl ControlStore {
     /// Keeps a component's bytes. Keeping them again is harmless.
     ///
@@ -129,8 +138,12 @@ impl ControlStore {
         }
         let mut chunks = 0;
         for piece in bytes.chunks(CHUNK_BYTES) {
-            let bytes = Binary { subtype: BinarySubtype::Generic, bytes: piece.to_vec() };
-            let value = codec::encode(&Piece { bytes })?;
+            let piece = bytes.slice_ref(piece);
+            let value = off_thread(move || {
+                let bytes = Binary { subtype: BinarySubtype::Generic, bytes: piece.into() };
+                codec::encode(&Piece { bytes })
+            })
+            .await?;
             let filter = chunk(digest, chunks);
             let changes = vec![Change::Set("piece".to_owned(), Value::Document(value))];
             // Somebody else may be storing the same: equal pieces overwrite each other.
@@ -173,16 +186,19 @@ impl ControlStore {
         for index in 0..record.chunks {
             let query = Query { filter: chunk(digest, index), limit: 1, ..Query::default() };
             let document = self.find_one("chunks", query).await?.ok_or_else(missing)?;
-            let stored: Stored = codec::decode(&document)?;
-            bytes.extend_from_slice(&stored.piece.bytes.bytes);
+            bytes = off_thread(move || {
+                let stored: Stored = codec::decode(&document)?;
+                bytes.extend_from_slice(&stored.piece.bytes.bytes);
+                Ok(bytes)
+            })
+            .await?;
         }
         let bytes = bytes.freeze();
-        let found = tokio::task::spawn_blocking({
+        let found = off_thread({
             let bytes = bytes.clone();
-            move || Digest::of(&bytes)
+            move || Ok(Digest::of(&bytes))
         })
-        .await
-        .map_err(|error| ControlError::Damaged(error.to_string()))?;
+        .await?;
         if found == *digest {
             Ok(bytes)
         } else {
