@@ -33,7 +33,7 @@ const ATTACK_BOUND = 60_000;
  * than there is time for here (bench/results.md).
  */
 const MOST = 1.5;
-/** While something is compiled, which can't be made to give way often enough (decision 0015). */
+/** While something is compiled, which has the kernel itself work for it (decision 0015). */
 const MOST_COMPILING = 3;
 /** Chance may be against it so many times less one. */
 const TRIES = 3;

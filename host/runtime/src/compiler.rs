@@ -67,6 +67,9 @@ impl Compiler {
         // Wasmtime compiles on rayon's threads. The kernel lets one of them go on for a while where a
         // core's thread was interrupted: the fewer, the less often.
         command.env("RAYON_NUM_THREADS", "1");
+        // Huge pages are cleared in the kernel, two megabytes at a time, and its own threads, which
+        // wait for nobody, come to look after them.
+        command.env("MIMALLOC_ALLOW_THP", "0");
         let child = command.spawn()?;
         let id = child.id();
         let mut compiling = Box::pin(timeout(self.time, finish(child, bytes.clone())));

@@ -11,7 +11,9 @@ use wasmtime::{
 use crate::{
     compile_cache::CompileCache,
     compiler::Compiler,
-    glue, http,
+    glue,
+    heartbeat::Heartbeat,
+    http,
     load::Loaded,
     pool::Pool,
     state::State,
@@ -126,7 +128,8 @@ fn configure(config: &EngineConfig, pooling: bool) -> Config {
             .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
             .table_keep_resident(64 * 1024)
             .async_stack_keep_resident(64 * 1024)
-            .decommit_batch_size(16);
+            // Each at once: sixteen of 60 MB would be some 20 ms in the kernel.
+            .decommit_batch_size(1);
         wasmtime.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     } else {
         wasmtime.allocation_strategy(InstanceAllocationStrategy::OnDemand);
@@ -173,7 +176,12 @@ impl Engine {
             None => None,
         };
         let pools = Arc::new(Pools::default());
-        watchdog::start(&wasmtime, &pools).map_err(|error| unsupported(error.to_string()))?;
+        let heartbeat = match config.background {
+            0 => Heartbeat::default(),
+            _ => Heartbeat::start().map_err(|error| unsupported(error.to_string()))?,
+        };
+        watchdog::start(&wasmtime, &pools, heartbeat)
+            .map_err(|error| unsupported(error.to_string()))?;
         let compilations = Arc::new(Semaphore::new(config.compilations.max(1)));
         let loaded = Loaded::default();
         Ok(Arc::new(Self { config, wasmtime, linker, cache, loaded, compilations, pools }))

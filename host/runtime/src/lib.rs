@@ -27,6 +27,7 @@ mod counters;
 mod engine;
 mod exports;
 mod glue;
+mod heartbeat;
 mod http;
 mod instances;
 mod limits;

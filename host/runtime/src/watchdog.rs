@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     clock,
+    heartbeat::Heartbeat,
     pool::{Activity, Pool},
 };
 
@@ -42,7 +43,11 @@ impl Pools {
 }
 
 /// Starts the thread. It ends when the engine and its pools are gone.
-pub(crate) fn start(engine: &wasmtime::Engine, pools: &Arc<Pools>) -> std::io::Result<()> {
+pub(crate) fn start(
+    engine: &wasmtime::Engine,
+    pools: &Arc<Pools>,
+    heartbeat: Heartbeat,
+) -> std::io::Result<()> {
     let (engine, pools) = (engine.weak(), Arc::downgrade(pools));
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         let (mut activity, mut inspected) = (Activity::Idle, 0);
@@ -62,6 +67,7 @@ pub(crate) fn start(engine: &wasmtime::Engine, pools: &Arc<Pools>) -> std::io::R
                 for pool in pools.live() {
                     activity = activity.max(pool.inspect(now));
                 }
+                heartbeat.set(activity == Activity::InBackground);
             }
         }
     })?;

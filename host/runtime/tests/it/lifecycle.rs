@@ -38,7 +38,7 @@ async fn calls_in_flight_outlive_their_instances_retirement() {
 
 #[tokio::test]
 async fn idle_instances_go_and_one_stays_warm() {
-    let limits = Limits { concurrency: 1, idle: Duration::from_millis(50), ..limits() };
+    let limits = Limits { concurrency: 1, idle: Duration::from_millis(200), ..limits() };
     let probe = probe_limited(limits).await;
     let calls: Vec<_> = (0..4)
         .map(|_| {
@@ -55,7 +55,7 @@ async fn idle_instances_go_and_one_stays_warm() {
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", probe.stats());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(probe.stats().instances, 1);
     assert!(probe.stats().memory_bytes > 0);
 }
